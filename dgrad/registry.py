@@ -1,0 +1,167 @@
+"""Registries: a name for every component that a config can use, with did-you-mean and ranges."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+import math
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar
+
+from dgrad.errors import ParameterError, UnknownNameError
+
+T = TypeVar("T")
+
+__all__ = [
+    "Count",
+    "Fraction",
+    "NonNegative",
+    "Positive",
+    "Range",
+    "Registry",
+    "closest",
+    "layers",
+    "losses",
+    "metrics",
+    "ops",
+    "optimizers",
+    "readers",
+    "schedules",
+    "transforms",
+]
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values a number may take: `Annotated[float, Range(low=0, low_open=True)]`.
+
+    Checked when a registered component is constructed and, with a position, when a config is read.
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    low_open: bool = False
+    high_open: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Whether value lies in the range; NaN lies in none."""
+        above = value > self.low if self.low_open else value >= self.low
+        below = value < self.high if self.high_open else value <= self.high
+        return above and below
+
+    def __str__(self) -> str:
+        parts = []
+        if self.low != -math.inf:
+            parts.append(f"{'>' if self.low_open else '>='} {self.low:g}")
+        if self.high != math.inf:
+            parts.append(f"{'<' if self.high_open else '<='} {self.high:g}")
+        return " and ".join(parts) or "a number"
+
+
+Positive = Annotated[float, Range(low=0, low_open=True, high_open=True)]
+NonNegative = Annotated[float, Range(low=0, high_open=True)]
+Fraction = Annotated[float, Range(low=0, high=1, high_open=True)]
+Count = Annotated[int, Range(low=1)]
+
+
+def closest(name: str, known: typing.Iterable[str]) -> list[str]:
+    """The known names that `name` may have been meant to be, best first, at most three."""
+    return difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
+
+
+def _ranges(function: Callable[..., Any]) -> dict[str, Range]:
+    """The Range of every annotated parameter of `function`."""
+    hints = typing.get_type_hints(function, include_extras=True)
+    return {
+        name: extra
+        for name, hint in hints.items()
+        for extra in _metadata(hint)
+        if isinstance(extra, Range)
+    }
+
+
+def _metadata(hint: Any) -> tuple[Any, ...]:
+    """The extras of an Annotated hint, also inside `Annotated[...] | None`."""
+    found: tuple[Any, ...] = tuple(getattr(hint, "__metadata__", ()))
+    for part in typing.get_args(hint):
+        found += _metadata(part)
+    return found
+
+
+def _checked(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """`function`, raising ParameterError when an annotated number is out of its Range."""
+    ranges = _ranges(function)
+    if not ranges:
+        return function
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        for key, value in signature.bind(*args, **kwargs).arguments.items():
+            rule = ranges.get(key)
+            for number in value if isinstance(value, list | tuple) else (value,):
+                if rule and isinstance(number, int | float) and not rule.holds(number):
+                    raise ParameterError(name, key, str(rule), value)
+        return function(*args, **kwargs)
+
+    return checked
+
+
+class Registry(Generic[T]):
+    """Names of one kind of component. The component's signature is its schema in a config."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._entries: dict[str, T] = {}
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Decorator: enter a class or function under `name`; its annotated ranges are enforced."""
+
+        def enter(component: T) -> T:
+            if name in self._entries:
+                raise ParameterError(f"{self.kind} registry", "name", "new", name)
+            if isinstance(component, type):
+                initialise = component.__init__  # type: ignore[misc]
+                component.__init__ = _checked(initialise, name)  # type: ignore[misc]
+            elif callable(component) and inspect.isfunction(component):
+                component = typing.cast(T, _checked(component, name))
+            self._entries[name] = component
+            return component
+
+        return enter
+
+    def __getitem__(self, name: str) -> T:
+        try:
+            return self._entries[name]
+        except KeyError:
+            close = closest(name, self._entries)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise UnknownNameError(
+                f"no {self.kind} is called {name!r}{hint} (known: {', '.join(self.names())})", close
+            ) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def names(self) -> list[str]:
+        """Every registered name, sorted."""
+        return sorted(self._entries)
+
+
+layers: Registry[Any] = Registry("layer")
+losses: Registry[Any] = Registry("loss")
+metrics: Registry[Any] = Registry("metric")
+ops: Registry[Any] = Registry("op")
+optimizers: Registry[Any] = Registry("optimizer")
+readers: Registry[Any] = Registry("reader")
+schedules: Registry[Any] = Registry("schedule")
+transforms: Registry[Any] = Registry("transform")
