@@ -1,0 +1,285 @@
+"""A whole config: its sections as dataclasses, and `load`, which reads and checks one."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from dgrad.config import yaml
+from dgrad.config.marks import Problems, quote, suggest
+from dgrad.config.overrides import apply_overrides
+from dgrad.config.plugins import load_plugin
+from dgrad.config.schema import bind, component, convert
+from dgrad.config.signature import Choice, Example
+from dgrad.config.tree import Entry, Mapping, Node, Scalar, Sequence
+from dgrad.config.values import Component, to_plain
+from dgrad.config.variables import with_vars
+from dgrad.registry import (
+    Count,
+    Fraction,
+    Positive,
+    Range,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    readers,
+    schedules,
+    transforms,
+)
+
+__all__ = [
+    "Checkpointing",
+    "Config",
+    "Data",
+    "EarlyStop",
+    "Every",
+    "Model",
+    "RunName",
+    "Sections",
+    "Split",
+    "Train",
+    "load",
+]
+
+
+class RunName(str):
+    """The name of a run: 1 to 100 of A-Z a-z 0-9 . _ -, no leading dot; it becomes a folder."""
+
+    fault = "C20"
+    __slots__ = ()
+
+    @classmethod
+    def from_config(cls, value: object) -> RunName:
+        """The name, checked. Raises ValueError."""
+        if not isinstance(value, str) or not re.fullmatch(
+            r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", value
+        ):
+            got = quote(value) if isinstance(value, str) else f"{value!r:.60}"
+            allowed = "1 to 100 letters, digits, '.', '_' or '-', not starting with a dot"
+            raise ValueError(f"expected {allowed}, got {got}")
+        if re.fullmatch(r"(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", value):
+            raise ValueError(f"{quote(value)} names a device on Windows, expected another name")
+        return cls(value)
+
+
+@dataclass(frozen=True)
+class Every:
+    """An interval of training: `1 epoch`, `2 epochs`, `100 steps`."""
+
+    count: int
+    unit: Literal["epoch", "step"]
+
+    @classmethod
+    def from_config(cls, value: object) -> Every:
+        """The interval that a text such as `2 epochs` names. Raises ValueError."""
+        match = re.fullmatch(r"([1-9][0-9]{0,17}) (epoch|step)s?", str(value))
+        if not match:
+            got = quote(value) if isinstance(value, str) else f"{value!r:.60}"
+            raise ValueError(f'expected an interval such as "1 epoch" or "100 steps", got {got}')
+        return cls(int(match[1]), "epoch" if match[2] == "epoch" else "step")
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.unit}{'s' if self.count > 1 else ''}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """The shares of the examples that are kept for validation and for the test."""
+
+    val: Fraction = 0.15
+    test: Fraction = 0.15
+    stratify: bool = False
+
+    def __post_init__(self) -> None:
+        if self.val + self.test >= 1:
+            total = self.val + self.test
+            raise ValueError(
+                f"val and test take {total:g} of the data, nothing is left to train on"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """`{READER: {...}, split: {...}, transforms: [...]}`: where the examples come from."""
+
+    reader: Component
+    split: Split
+    transforms: tuple[Component, ...]
+
+    @classmethod
+    def from_node(cls, node: Node, problems: Problems, where: str) -> Data | None:
+        """The section that a node holds; None when anything in it is wrong."""
+        own = {"split": Split, "transforms": tuple[Annotated[Component, transforms], ...]}
+        if not isinstance(node, Mapping):
+            hint = f"for example   {where}: {{csv: {{path: data.csv, target: label}}}}"
+            problems.add("C03", node.mark, f"{where}: expected a mapping", hint)
+            return None
+        before = len(problems)
+        given = {
+            key: convert(node.entries[key].value, hint, problems, f"{where}.{key}")
+            for key, hint in own.items()
+            if key in node.entries
+        }
+        reader = _reader(node, set(own), problems, where)
+        if len(problems) > before or reader is None:
+            return None
+        split, steps = given.get("split", Split()), given.get("transforms", ())
+        return cls(reader=reader, split=split, transforms=steps)
+
+    def plain(self) -> dict[str, Any]:
+        """The section as a config writes it."""
+        own = {"split": to_plain(self.split), "transforms": to_plain(self.transforms)}
+        return {**self.reader.plain(), **own}
+
+
+def _reader(node: Mapping, own: set[str], problems: Problems, where: str) -> Component | None:
+    """The one reader that the data section names."""
+    others = {key: entry for key, entry in node.entries.items() if key not in own}
+    named = {key: entry for key, entry in others.items() if key in readers}
+    for key, entry in others.items():
+        if key not in readers:
+            close = suggest(key, {*readers, *own})
+            there = f"{where} takes: {', '.join([*sorted(own), *readers])}"
+            message = f"unknown key {quote(key, name=True)} in {where}"
+            hint = f"{close}   {there}" if close else there
+            problems.add("C01" if close else "C02", entry.key_mark, message, hint)
+    if len(named) > 1:
+        second = list(named.values())[1].key_mark
+        problems.add("C22", second, f"{where}: expected one reader, got {' and '.join(named)}")
+    elif not others:
+        there = f"there are: {', '.join(readers)}"
+        problems.add("C03", node.mark, f"{where}: it names no reader", there)
+    if len(named) != 1:
+        return None
+    return component(readers, Mapping(named, node.mark), problems, where)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """The layers, first to last."""
+
+    layers: tuple[Annotated[Component, layers], ...]
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise ValueError("a model needs at least one layer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyStop:
+    """Stop when `metric` has not improved for `patience` evaluations."""
+
+    patience: Count
+    metric: str = "val/loss"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpointing:
+    """Save every so often, keep the newest few, and the best by a metric."""
+
+    every: Every = Every(1, "epoch")
+    keep: Count = 3
+    best: str = "val/loss"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """How long and in what portions to train."""
+
+    epochs: Count = 10
+    batch_size: Count = 32
+    clip_norm: Positive | None = None
+    dtype: Literal["float32", "float64"] = "float32"
+    early_stop: EarlyStop | None = None
+    checkpoint: Checkpointing = field(default_factory=Checkpointing)
+
+
+Seed = Annotated[int, Range(low=0, high=2**64 - 1)]
+_Optimizer = Annotated[
+    Component, Choice(optimizers, ("params",)), Example("optimizer: {adamw: {lr: 1e-3}}")
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sections:
+    """Every key that a config may hold: the schema."""
+
+    seed: Seed = 0
+    name: RunName
+    plugins: tuple[Path, ...] = ()
+    vars: dict[str, bool | int | float | str | None] = field(default_factory=dict)
+    data: Annotated[Data, Example("data: {csv: {path: data.csv, target: label}}")]
+    model: Annotated[Model, Example("model: {layers: [{linear: 64}, relu, {linear: 10}]}")]
+    loss: Annotated[Component, losses, Example("loss: cross_entropy")]
+    metrics: tuple[Annotated[Component, metrics], ...] = ()
+    optimizer: _Optimizer
+    schedule: Annotated[Component, schedules]
+    train: Train = field(default_factory=Train)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Sections):
+    """A config that passed every check which needs no data; equal when its sections are."""
+
+    path: Path = field(compare=False)
+    text: str = field(compare=False, repr=False)
+    tree: Mapping = field(compare=False, repr=False)
+
+    def resolved(self) -> dict[str, Any]:
+        """Plain data with every default written out: `dump` of it loads as an equal config."""
+        return {f.name: to_plain(getattr(self, f.name)) for f in dataclasses.fields(Sections)}
+
+
+def load(path: str | Path, overrides: Iterable[str] = ()) -> Config:
+    """Read a config, apply `key=value` overrides, load its plugins, check everything.
+
+    Raises ConfigError holding all problems, with their places. Values that only the data know
+    stay as References (`$data.classes`).
+    """
+    _register_shipped()
+    path = Path(path)
+    text = yaml.read_text(path)
+    problems = Problems()
+    tree = yaml.parse(text, str(path), path.absolute().parent)
+    tree = apply_overrides(tree, overrides, problems)
+    tree = with_vars(_completed(tree, path), problems)
+    _load_plugins(tree, problems)
+    arguments = bind(Sections, tree, problems, "")
+    problems.raise_if_any()
+    return Config(**arguments, path=path, text=text, tree=tree)
+
+
+def _register_shipped() -> None:
+    """Import what registers the components that dgrad ships."""
+    import dgrad.data
+    import dgrad.nn
+    import dgrad.optim
+    import dgrad.train.metrics  # noqa: F401 (imported for what it registers)
+
+
+def _completed(tree: Mapping, path: Path) -> Mapping:
+    """`tree` with the two defaults that are no Python values: the run's name, the schedule."""
+    stem = re.sub("[^A-Za-z0-9._-]+", "-", path.name.removesuffix(path.suffix)).lstrip(".")[:100]
+    entries = dict(tree.entries)
+    for key, text in {"name": stem or "run", "schedule": "constant"}.items():
+        entries.setdefault(key, Entry(tree.mark, Scalar(text, text, False, tree.mark)))
+    return Mapping(entries, tree.mark)
+
+
+def _load_plugins(tree: Mapping, problems: Problems) -> None:
+    """Run the plugins; stop if one fails, as its components would be reported as unknown."""
+    if "plugins" not in tree.entries:
+        return
+    node, failed = tree.entries["plugins"].value, Problems()
+    paths = convert(node, tuple[Path, ...], failed, "plugins")
+    if not len(failed) and isinstance(node, Sequence):
+        for path, item in zip(paths, node.items, strict=True):
+            load_plugin(path, item.mark, failed)
+    if len(failed):
+        problems.extend(failed.sorted())
+        problems.raise_if_any()

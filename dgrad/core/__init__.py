@@ -1,0 +1,1 @@
+"""The engine: Tensor, nodes, ops and the backward walk. It knows no op by name."""

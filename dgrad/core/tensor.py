@@ -1,0 +1,322 @@
+"""Tensor: an array, and the node that says where its gradient comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from dgrad.core.node import HookHandle, Hooks, Leaf, Node, Output
+from dgrad.errors import DtypeError, GraphError, ShapeError
+
+__all__ = ["Tensor", "as_tensor", "from_numpy", "get_default_dtype", "set_default_dtype", "tensor"]
+
+_default_dtype: np.dtype[Any] = np.dtype(np.float32)
+
+
+def set_default_dtype(dtype: npt.DTypeLike) -> None:
+    """The dtype that Python floats and lists of floats get: float32 until this is called."""
+    global _default_dtype
+    wanted = np.dtype(dtype)
+    if wanted.kind != "f":
+        raise DtypeError(f"the default dtype must be a float, got {wanted}")
+    _default_dtype = wanted
+
+
+def get_default_dtype() -> np.dtype[Any]:
+    """The dtype that Python floats and lists of floats get."""
+    return _default_dtype
+
+
+def to_array(data: Any, dtype: npt.DTypeLike | None = None) -> np.ndarray:
+    """data as an array: arrays keep their dtype, Python floats get the default dtype."""
+    if isinstance(data, Tensor):
+        data = data.data
+    if dtype is None and not isinstance(data, np.ndarray | np.generic):
+        array = np.asarray(data)
+        return array.astype(_default_dtype) if array.dtype == np.float64 else array
+    return np.asarray(data, dtype=dtype)
+
+
+class Tensor:
+    """An n-dimensional array that operations can record.
+
+    Tensor(data) shares memory with an ndarray `data`; `tensor(data)` copies. With
+    `requires_grad=True` it is a leaf whose `.grad` backward fills. NumPy functions called on it
+    return Tensors. Operators and most methods come from dgrad.ops.
+    """
+
+    __slots__ = ("__weakref__", "_grad", "data", "node")
+
+    data: np.ndarray
+    node: Node | Output | Leaf | None
+
+    def __init__(
+        self, data: Any, *, dtype: npt.DTypeLike | None = None, requires_grad: bool = False
+    ) -> None:
+        self.data = to_array(data, dtype)
+        if self.data.dtype.kind not in "fbiu":
+            raise DtypeError(f"a Tensor holds real numbers or booleans, got {self.data.dtype}")
+        self.node = None
+        if requires_grad:
+            self.requires_grad = True
+
+    # -- what it is ---------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of every axis."""
+        return self.data.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self.data.ndim
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.data.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy dtype of the elements."""
+        return self.data.dtype
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operations on it are recorded; only a leaf can be set."""
+        return self.node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if value == self.requires_grad:
+            return
+        if not self.is_leaf:
+            raise GraphError(
+                f"requires_grad can be changed on leaves only; this Tensor is the result of "
+                f"{self.node.name}; use detach()"  # type: ignore[union-attr]
+            )
+        if value and self.data.dtype.kind != "f":
+            raise DtypeError(f"only floats have gradients; this Tensor is {self.data.dtype}")
+        self.node = Leaf(self) if value else None
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Set requires_grad and return the Tensor itself."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """True unless the Tensor is the recorded result of an operation."""
+        return self.node is None or type(self.node) is Leaf
+
+    @property
+    def grad_fn(self) -> Node | Output | None:
+        """The node of the operation that made it; None for a leaf."""
+        return None if self.is_leaf else self.node  # type: ignore[return-value]
+
+    # -- gradients ----------------------------------------------------------------------------
+
+    @property
+    def grad(self) -> Tensor | None:
+        """Sum of the gradients that backward delivered; set to None to clear it."""
+        try:
+            return self._grad
+        except AttributeError:
+            return None
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                value = Tensor(value)
+            if value.shape != self.shape:
+                raise ShapeError(f"grad has shape {value.shape}, its Tensor {self.shape}")
+            if value.dtype != self.dtype:
+                raise DtypeError(f"grad has dtype {value.dtype}, its Tensor {self.dtype}")
+        self._grad: Tensor | None = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    def backward(
+        self,
+        gradient: Any = None,
+        *,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Add d(self)/d(leaf) to `.grad` of every leaf it depends on.
+
+        gradient: the seed, of self's shape; 1 when left out, which needs a single element.
+        create_graph: record the walk, so that the gradients can be differentiated again.
+        retain_graph: keep saved values for another walk; as create_graph unless given.
+        inputs: fill only these Tensors' `.grad`. Raises GraphError, ShapeError.
+        """
+        from dgrad.core.backward import backward  # the walk imports Tensor
+
+        backward(self, gradient, retain_graph, create_graph, inputs)
+
+    def register_hook(self, hook: Callable[[Tensor], Any]) -> HookHandle:
+        """Call hook(gradient) with the summed gradient of self; a result replaces it."""
+        if self.node is None:
+            raise GraphError("a hook needs a Tensor that requires grad")
+        if self.node.hooks is None:
+            self.node.hooks = Hooks()
+        return HookHandle(self.node.hooks.functions, hook)
+
+    def retain_grad(self) -> None:
+        """Let backward fill `.grad` of this non-leaf too."""
+        import weakref
+
+        if self.node is None:
+            raise GraphError("retain_grad needs a Tensor that requires grad")
+        if not self.is_leaf:
+            if self.node.hooks is None:
+                self.node.hooks = Hooks()
+            self.node.hooks.retained = weakref.ref(self)
+
+    def detach(self) -> Tensor:
+        """The same memory without its history."""
+        return from_parts(self.data, None)
+
+    # -- leaving the graph --------------------------------------------------------------------
+
+    def numpy(self) -> np.ndarray:
+        """The array itself, sharing memory; refused while it requires grad."""
+        if self.node is not None:
+            raise GraphError("this Tensor requires grad: call detach().numpy(), or read .data")
+        return self.data
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def item(self) -> Any:
+        """The only element as a Python number."""
+        if self.data.size != 1:
+            raise ShapeError(f"item() needs one element, this Tensor has shape {self.shape}")
+        return self.data.item()
+
+    def tolist(self) -> Any:
+        """Nested Python lists of the elements."""
+        return self.data.tolist()
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.data.dtype.kind not in "iu" or self.data.size != 1:
+            raise DtypeError("only a Tensor of one integer can be an index")
+        return int(self.data.item())
+
+    def __bool__(self) -> bool:
+        if self.data.size != 1:
+            raise ShapeError(
+                f"the truth value of a Tensor of shape {self.shape} is ambiguous: use any() or all()"
+            )
+        return bool(self.data.item())
+
+    def __len__(self) -> int:
+        if not self.data.ndim:
+            raise ShapeError("a Tensor with no axes has no length")
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    __hash__ = object.__hash__  # `==` compares elements; identity is what sets and dicts need
+
+    def __repr__(self) -> str:
+        values = np.array2string(self.data, separator=", ", precision=4, prefix="tensor(")
+        notes = "" if self.dtype == _default_dtype else f", dtype={self.dtype}"
+        if self.is_leaf:
+            notes += ", requires_grad=True" if self.requires_grad else ""
+        else:
+            notes += f", grad_fn=<{self.node.name}>"  # type: ignore[union-attr]
+        return f"tensor({values}{notes})"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf:
+            raise GraphError("only leaves can be deep-copied: detach() the Tensor first")
+        copy = type(self).__new__(type(self))
+        copy.data = self.data.copy()
+        copy.node = None
+        copy.requires_grad = self.requires_grad
+        memo[id(self)] = copy
+        return copy
+
+    def __reduce__(self) -> Any:
+        raise GraphError("Tensors are never pickled: save a state_dict in a checkpoint")
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise GraphError(
+            "item assignment on a Tensor is not recorded: build the result with where, "
+            "concatenate or stack, or write to .data outside the graph"
+        )
+
+    def _refuse_in_place(self, other: Any) -> Tensor:
+        raise GraphError(
+            "in-place arithmetic on a Tensor is not recorded: write `x = x + y`, "
+            "or update .data outside the graph"
+        )
+
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = __imatmul__ = _refuse_in_place
+
+    if TYPE_CHECKING:  # filled when dgrad.ops registers its operators and methods
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __rmatmul__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __le__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __ge__(self, other: Any) -> Tensor: ...
+
+
+_new = Tensor.__new__
+
+
+def from_parts(data: np.ndarray, node: Node | Output | Leaf | None) -> Tensor:
+    """A Tensor of an array and a node, unchecked: the engine's constructor."""
+    made = _new(Tensor)
+    made.data = data
+    made.node = node
+    return made
+
+
+def tensor(data: Any, dtype: npt.DTypeLike | None = None, *, requires_grad: bool = False) -> Tensor:
+    """A new Tensor holding a copy of data: numbers, nested lists, an array or a Tensor."""
+    return Tensor(np.array(to_array(data, dtype)), requires_grad=requires_grad)
+
+
+def as_tensor(data: Any, dtype: npt.DTypeLike | None = None) -> Tensor:
+    """data itself if it is a Tensor of that dtype, else a Tensor sharing memory where it can."""
+    if isinstance(data, Tensor) and dtype in (None, data.dtype):
+        return data
+    return Tensor(data, dtype=dtype)
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """A Tensor that shares memory with `array`."""
+    return Tensor(array)

@@ -1,0 +1,100 @@
+"""Batches of a data set, in an order that is a pure function of (seed, epoch)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgrad.errors import DataError, ParameterError, ShapeError
+
+__all__ = ["Batches", "permutation"]
+
+
+def permutation(n: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
+    """A random order of 0..n-1, (n,) int64: the same for the same (n, seed, epoch), always.
+
+    The order that sorts n raw 64-bit words of Philox4x64-10 (Salmon et al. 2011, "Parallel random
+    numbers: as easy as 1, 2, 3") with the key (seed, epoch). NumPy promises these words for every
+    version and machine, as it does not for `Generator.permutation`; no state is kept or shared.
+    Raises ParameterError unless seed and epoch lie in 0..2^64-1.
+    """
+    for name, value in (("seed", seed), ("epoch", epoch)):
+        if not 0 <= value < 2**64:
+            raise ParameterError("permutation", name, "from 0 to 2^64 - 1", value)
+    words = np.random.Philox(key=np.array([seed, epoch], np.uint64)).random_raw(n)
+    return np.argsort(words, kind="stable").astype(np.int64, copy=False)
+
+
+class Batches:
+    """(inputs, targets) in batches of `batch_size` rows, an epoch at a time.
+
+    inputs: (n, ...); targets: (n, ...). The last batch of an epoch holds the rows that are left,
+    or is left out with drop_last. With shuffle, epoch k visits the rows in the order of
+    `permutation(n, seed=seed, epoch=k)`; without it, in their own order.
+    Raises ParameterError (batch_size < 1), ShapeError (lengths differ), DataError (D10) when an
+    epoch would have no batch.
+    """
+
+    def __init__(
+        self,
+        inputs: NDArray[Any],
+        targets: NDArray[Any],
+        *,
+        batch_size: int,
+        shuffle: bool,
+        seed: int,
+        drop_last: bool = False,
+    ) -> None:
+        if batch_size < 1:
+            raise ParameterError("batches", "batch_size", ">= 1", batch_size)
+        if len(inputs) != len(targets):
+            raise ShapeError(f"batches: {len(inputs)} inputs but {len(targets)} targets")
+        self.inputs = inputs
+        self.targets = targets
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.seed = seed
+        self.drop_last = drop_last
+        if len(self) == 0:
+            reason = "drop_last leaves it out" if len(inputs) else "there are none"
+            raise DataError(
+                f"{len(inputs)} rows make no batch of {batch_size} ({reason}); "
+                f"give more rows, a smaller batch_size, or drop_last: false",
+                fault="D10",
+            )
+
+    def __len__(self) -> int:
+        """The number of batches in an epoch."""
+        whole, rest = divmod(len(self.inputs), self.batch_size)
+        return whole + (rest > 0 and not self.drop_last)
+
+    def epoch(self, k: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+        """The batches of epoch k: ((b, ...) inputs, (b, ...) targets), b = batch_size or the rest.
+
+        A batch is valid until the next one is asked for. Shuffled batches lie in one buffer that
+        is filled again each time (the last, short one is a view of its start): copy what must
+        stay. Unshuffled ones are views of the data set itself: do not write to them.
+        """
+        return self._shuffled(k) if self.shuffle else self._in_order()
+
+    def _in_order(self) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+        for start in range(0, len(self) * self.batch_size, self.batch_size):
+            stop = start + self.batch_size
+            yield self.inputs[start:stop], self.targets[start:stop]
+
+    def _shuffled(self, k: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+        order = permutation(len(self.inputs), seed=self.seed, epoch=k)
+        rows = min(self.batch_size, len(order))
+        inputs = np.empty((rows, *self.inputs.shape[1:]), self.inputs.dtype)
+        targets = np.empty((rows, *self.targets.shape[1:]), self.targets.dtype)
+        for start in range(0, len(self) * self.batch_size, self.batch_size):
+            chosen = order[start : start + self.batch_size]
+            some = slice(len(chosen))
+            # mode="clip": every index is valid, and mode="raise" would go through a second buffer.
+            yield (
+                np.take(self.inputs, chosen, axis=0, out=inputs[some], mode="clip"),
+                np.take(self.targets, chosen, axis=0, out=targets[some], mode="clip"),
+            )

@@ -1,0 +1,39 @@
+"""Every op: forward, rules and docstring together, one family a file."""
+
+from dgrad.ops.activation import *
+from dgrad.ops.elementwise import *
+from dgrad.ops.indexing import *
+from dgrad.ops.linalg import *
+from dgrad.ops.loss import *
+from dgrad.ops.random import *
+from dgrad.ops.reduction import *
+from dgrad.ops.shape import *
+from dgrad.ops.special import *
+
+from dgrad.ops import (
+    activation,
+    elementwise,
+    indexing,
+    linalg,
+    loss,
+    random,
+    reduction,
+    shape,
+    special,
+)
+
+__all__ = sorted(
+    name
+    for family in (
+        activation,
+        elementwise,
+        indexing,
+        linalg,
+        loss,
+        random,
+        reduction,
+        shape,
+        special,
+    )
+    for name in family.__all__
+)

@@ -1,0 +1,53 @@
+"""Reading elements by index and its adjoint: getitem and scatter_add."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dgrad.core.op import op
+from dgrad.core.tensor import Tensor
+
+__all__ = ["getitem", "scatter_add"]
+
+
+@op
+def getitem(x: Any, *, index: Any) -> Any:
+    """x[index] for any NumPy index: integers, slices, None, ..., integer or boolean arrays."""
+    return x[index]
+
+
+@op
+def scatter_add(x: Any, *, index: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros of `shape` with x added at [index]; repeated places add up. x: shape of out[index]."""
+    out = np.zeros(shape, np.asarray(x).dtype)
+    if _repeats(index):
+        np.add.at(out, index, x)
+    else:
+        out[index] = x
+    return out
+
+
+getitem.vjp(x=lambda g, x_shape, index: scatter_add(g, index=index, shape=x_shape))
+scatter_add.vjp(x=lambda g, index: getitem(g, index=index))
+
+
+def _repeats(index: Any) -> bool:
+    """Whether an index can name one place twice: only integer arrays can."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(part, np.ndarray) and part.dtype.kind in "iu" for part in parts)
+
+
+def _frozen(index: Any) -> Any:
+    """The index with arrays of its own: the caller may change his before backward runs."""
+    if isinstance(index, tuple):
+        return tuple(_frozen(part) for part in index)
+    if isinstance(index, Tensor):
+        return index.data.copy()
+    if isinstance(index, list | np.ndarray):
+        return np.array(index, dtype=np.intp if np.size(index) == 0 else None)
+    return index
+
+
+Tensor.__getitem__ = lambda self, index: getitem(self, index=_frozen(index))  # type: ignore[method-assign]

@@ -1,0 +1,69 @@
+"""Matrix products: matmul in all ranks, and the linear layer's product with bias."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dgrad.core.op import op
+from dgrad.errors import ShapeError
+
+__all__ = ["linear", "matmul"]
+
+
+@op(broadcasts=True, numpy=np.matmul, operators=("__matmul__", "__rmatmul__"))
+def matmul(x: Any, y: Any) -> Any:
+    """Matrix product. x: (..., n, k) or (k,), y: (..., k, m) or (k,) -> as np.matmul.
+
+    Leading axes broadcast; a vector operand counts as a row on the left, a column on the right.
+    """
+    return np.matmul(x, y)
+
+
+def _matmul_x(g: Any, x_shape: tuple[int, ...], y: Any) -> Any:
+    vector_x, vector_y = len(x_shape) == 1, np.ndim(y) == 1
+    if vector_y:  # (..., n, k) (k,) -> (..., n): an outer product
+        return g * y if vector_x else np.expand_dims(g, -1) * y
+    g = np.expand_dims(g, -2) if vector_x else g
+    out = np.matmul(g, np.swapaxes(y, -1, -2))
+    return np.squeeze(out, -2) if vector_x else out
+
+
+def _matmul_y(g: Any, x: Any, y_shape: tuple[int, ...]) -> Any:
+    vector_x, vector_y = np.ndim(x) == 1, len(y_shape) == 1
+    if vector_x:  # (k,) (..., k, m) -> (..., m): an outer product
+        return g * x if vector_y else np.expand_dims(x, -1) * np.expand_dims(g, -2)
+    g = np.expand_dims(g, -1) if vector_y else g
+    out = np.matmul(np.swapaxes(x, -1, -2), g)
+    return np.squeeze(out, -1) if vector_y else out
+
+
+matmul.vjp(x=_matmul_x, y=_matmul_y)
+
+
+@op
+def linear(x: Any, weight: Any, bias: Any = None) -> Any:
+    """x weight^T + bias. x: (..., i), weight: (o, i), bias: (o,) or None -> (..., o)."""
+    if np.ndim(weight) != 2 or np.shape(x)[-1:] != weight.shape[1:]:
+        raise ShapeError(
+            f"linear: the last axis of x {np.shape(x)} must match that of weight {np.shape(weight)}"
+        )
+    out = np.matmul(x, weight.T)
+    if bias is not None:
+        if np.shape(bias) != weight.shape[:1]:
+            raise ShapeError(f"linear: bias {np.shape(bias)} must be ({weight.shape[0]},)")
+        out = np.add(out, bias, out=out) if out.dtype == bias.dtype and out.ndim else out + bias
+    return out
+
+
+def _rows(x: Any) -> Any:
+    """x: (..., n) -> (rows, n)."""
+    return x if np.ndim(x) == 2 else np.reshape(x, (-1, np.shape(x)[-1]))
+
+
+linear.vjp(
+    x=lambda g, weight: np.matmul(g, weight),
+    weight=lambda g, x: np.matmul(_rows(g).T, _rows(x)),
+    bias=lambda g: np.sum(_rows(g), axis=0),
+)

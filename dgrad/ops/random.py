@@ -1,0 +1,35 @@
+"""Randomness: dropout, whose mask is a pure function of the key it is given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dgrad.core.op import op
+from dgrad.core.stream import Key, generator
+from dgrad.errors import ParameterError
+
+__all__ = ["dropout"]
+
+
+def _mask(shape: tuple[int, ...], p: float, key: Key, dtype: Any) -> np.ndarray:
+    """1 / (1 - p) where an element is kept, 0 where it is dropped."""
+    if not 0 <= p <= 1:
+        raise ParameterError("dropout", "p", ">= 0 and <= 1", p)
+    kept = generator(key).random(shape, dtype=np.float32) >= p
+    return np.multiply(kept, 1 / (1 - p) if p < 1 else 0.0, dtype=dtype)
+
+
+@op(keeps=("mask",))
+def dropout(x: Any, *, p: float, key: Key) -> Any:
+    """x / (1 - p) with each element 0 with probability p (Srivastava et al. 2014).
+
+    key: from `dgrad.core.stream`; the same key drops the same elements. x: any shape -> same shape.
+    """
+    mask = _mask(np.shape(x), p, key, np.asarray(x).dtype)
+    return x * mask, mask
+
+
+dropout.vjp(x=lambda g, x_shape, p, key: g * _mask(x_shape, p, key, g.dtype))
+dropout.fast_vjp(x=lambda g, mask: g * mask)

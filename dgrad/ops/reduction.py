@@ -1,0 +1,140 @@
+"""Reductions over axes: sums, means, extremes, variance, log-sum-exp, argmax."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from dgrad.core.op import op
+
+__all__ = ["argmax", "argmin", "logsumexp", "max", "mean", "min", "std", "sum", "var"]
+
+Axis = int | tuple[int, ...] | None
+
+
+def _kept(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
+    """`shape` with the reduced axes at length 1, so that the result broadcasts against it."""
+    if axis is None:
+        return (1,) * len(shape)
+    axes = {a % len(shape) for a in (axis if isinstance(axis, tuple) else (axis,))}
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+def _count(shape: tuple[int, ...], axis: Axis) -> int:
+    """How many elements go into one result."""
+    return math.prod(shape) // (math.prod(_kept(shape, axis)) or 1) if math.prod(shape) else 0
+
+
+def _spread(g: Any, x_shape: tuple[int, ...], axis: Axis) -> Any:
+    """g, reduced over axis, repeated to x_shape."""
+    return np.broadcast_to(np.reshape(g, _kept(x_shape, axis)), x_shape)
+
+
+@op(numpy=np.sum, methods=("sum",))
+def sum(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Sum over axis (all axes when None). x: any shape -> shape without those axes."""
+    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+
+
+sum.vjp(x=lambda g, x_shape, axis: _spread(g, x_shape, axis))
+
+
+@op(numpy=np.mean, methods=("mean",))
+def mean(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Mean over axis (all axes when None). x: any shape -> shape without those axes."""
+    return np.mean(x, axis=axis, keepdims=keepdims)
+
+
+mean.vjp(x=lambda g, x_shape, axis: _spread(g / _count(x_shape, axis), x_shape, axis))
+
+
+def _extreme_rule(g: Any, x: Any, out: Any, axis: Axis) -> Any:
+    """g shared equally among the elements that attain the extreme (NaN attains NaN)."""
+    shape = np.shape(x)
+    peak = np.reshape(out, _kept(shape, axis))
+    ties = np.equal(x, peak) | (np.not_equal(x, x) & np.not_equal(peak, peak))
+    count = np.sum(ties, axis=axis, keepdims=True)
+    return np.where(ties, np.reshape(g, _kept(shape, axis)) / count, 0.0)
+
+
+@op(numpy=np.max, methods=("max",))
+def max(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Largest element along axis (all axes when None); k ties get 1/k of the gradient each."""
+    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
+
+
+max.vjp(x=_extreme_rule)
+
+
+@op(numpy=np.min, methods=("min",))
+def min(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Smallest element along axis (all axes when None); k ties get 1/k of the gradient each."""
+    return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
+
+
+min.vjp(x=_extreme_rule)
+
+
+@op(numpy=np.var, methods=("var",))
+def var(x: Any, *, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    """Mean squared distance from the mean over axis, divided by count - ddof (NumPy's ddof = 0).
+
+    PyTorch's default is ddof = 1. x: any shape -> shape without those axes.
+    """
+    return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+def _var_rule(g: Any, x: Any, axis: Axis, ddof: int) -> Any:
+    shape = np.shape(x)
+    centred = x - np.mean(x, axis=axis, keepdims=True)
+    return np.reshape(g, _kept(shape, axis)) * (centred * (2.0 / (_count(shape, axis) - ddof)))
+
+
+var.vjp(x=_var_rule)
+
+
+@op(numpy=np.std, methods=("std",))
+def std(x: Any, *, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    """Square root of var; its gradient is 0 where all elements are equal."""
+    return np.std(x, axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+def _std_rule(g: Any, x: Any, out: Any, axis: Axis, ddof: int) -> Any:
+    scale = np.where(np.equal(out, 0), 0.0, g / np.where(np.equal(out, 0), 1.0, out))
+    return _var_rule(scale * 0.5, x, axis, ddof)
+
+
+std.vjp(x=_std_rule)
+
+
+@op(methods=("logsumexp",))
+def logsumexp(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
+    """log(sum(exp(x))) over axis, shifted by the maximum so that it cannot overflow."""
+    peak = np.max(x, axis=axis, keepdims=True)
+    peak = np.where(np.isfinite(peak), peak, 0.0).astype(peak.dtype)
+    with np.errstate(divide="ignore"):  # log(0) is -inf: all of x was -inf
+        out = np.log(np.sum(np.exp(x - peak), axis=axis, keepdims=True)) + peak
+    return out if keepdims else np.reshape(out, np.sum(x, axis=axis).shape)
+
+
+def _logsumexp_rule(g: Any, x: Any, out: Any, axis: Axis) -> Any:
+    kept = _kept(np.shape(x), axis)
+    out = np.reshape(out, kept)
+    return np.reshape(g, kept) * np.exp(x - np.where(np.isfinite(out), out, 0.0))
+
+
+logsumexp.vjp(x=_logsumexp_rule)
+
+
+@op(differentiable=False, numpy=np.argmax, methods=("argmax",))
+def argmax(x: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Index of the first largest element along axis, without gradient."""
+    return np.argmax(x, axis=axis, keepdims=keepdims)
+
+
+@op(differentiable=False, numpy=np.argmin, methods=("argmin",))
+def argmin(x: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Index of the first smallest element along axis, without gradient."""
+    return np.argmin(x, axis=axis, keepdims=keepdims)
