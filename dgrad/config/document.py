@@ -199,7 +199,7 @@ class Train:
     checkpoint: Checkpointing = field(default_factory=Checkpointing)
 
 
-Seed = Annotated[int, Range(low=0, high=2**64 - 1)]
+Seed = Annotated[int, Range(low=0)]  # up to 2^64 - 1: integers beyond 64 bits are not read
 _Optimizer = Annotated[
     Component, Choice(optimizers, ("params",)), Example("optimizer: {adamw: {lr: 1e-3}}")
 ]
@@ -247,7 +247,7 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     problems = Problems()
     tree = yaml.parse(text, str(path), path.absolute().parent)
     tree = apply_overrides(tree, overrides, problems)
-    tree = with_vars(_completed(tree, path), problems)
+    tree = with_vars(_completed(tree, path))
     _load_plugins(tree, problems)
     arguments = bind(Sections, tree, problems, "")
     problems.raise_if_any()

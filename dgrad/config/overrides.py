@@ -112,7 +112,8 @@ def _opened(node: Scalar, name: str, mark: Mark, where: str) -> Mapping:
     if node.value == name:
         return Mapping({name: Entry(node.mark, Scalar(None, "", False, node.mark))}, node.mark)
     hint = f"set all of it: {where}={{...}}"
-    refuse("C25", mark, f"{where} is {quote(node.text)}, it has no key {quote(name)}", hint)
+    held = quote(node.value) if isinstance(node.value, str) else node.text
+    refuse("C25", mark, f"{where} is {held}, it has no key {quote(name)}", hint)
 
 
 def _join(where: str, name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from typing import Any
 
 from dgrad.config.marks import Mark, Problems, quote, suggest
 from dgrad.config.signature import describe
-from dgrad.config.tree import Mapping, Node, Scalar, Sequence
+from dgrad.config.tree import Mapping, Node, Scalar, Sequence, scalar
 from dgrad.registry import Range
 
 __all__ = ["FAILED", "SCALARS", "Spot", "convert_literal"]
@@ -23,11 +24,15 @@ FAILED: Any = type("Failed", (), {"__repr__": lambda self: "FAILED"})()
 
 @dataclass(frozen=True)
 class Spot:
-    """Where a value goes: its dotted name, the ranges it must keep, and who notes problems."""
+    """Where a value goes: its dotted name, who notes problems, the ranges it must keep.
+
+    `references` tells whether `$a.b` may stand there, to be known later.
+    """
 
     problems: Problems
     where: str
     ranges: tuple[Range, ...] = ()
+    references: bool = True
 
     def inside(self, part: str) -> Spot:
         """The spot of a key (`name`) or an item (`[0]`)."""
@@ -112,16 +117,26 @@ def _no_number(node: Node, at: Spot, wanted: str) -> Any:
         return at.expected("C03", node, wanted)
     if not isinstance(node.value, str):
         return at.expected("C09", node, wanted)
-    fault, hint = "C03", ""
     text = node.value
     if text.startswith("$"):
-        hint = "a reference is written $data.NAME or $vars.NAME"
-    elif text[:1].isdigit() or text[1:2].isdigit():
-        fault = "C06"
-        plain = text.replace("_", "").lstrip("+0") or "0"
-        if plain.isascii() and plain.isdigit():
-            hint = f"write {_cut(plain)}"
-    return at.expected(fault, node, wanted, hint)
+        return at.expected("C03", node, wanted, "a reference is written $data.NAME or $vars.NAME")
+    if isinstance(_read(text), int | float):
+        return at.expected("C03", node, wanted, "remove the quotes")
+    if not _OLD_NUMERAL.fullmatch(text):
+        return at.expected("C03", node, wanted)
+    digits = text.replace("_", "").lstrip("+0") or "0"
+    return at.expected("C06", node, wanted, f"write {_cut(digits)}" if digits.isdigit() else "")
+
+
+# What YAML 1.1 takes for octal, base 60, digits in groups, or a date.
+_OLD_NUMERAL = re.compile(r"[-+]?[0-9][0-9_:-]*", re.ASCII)
+
+
+def _read(text: str) -> object:
+    try:
+        return scalar(text)
+    except OverflowError:
+        return None
 
 
 def _str(node: Node, at: Spot) -> Any:

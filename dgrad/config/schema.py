@@ -21,7 +21,7 @@ from dgrad.config.signature import (
     describe,
     parameters,
 )
-from dgrad.config.tree import Mapping, Node, Scalar, Sequence
+from dgrad.config.tree import Broken, Mapping, Node, Scalar, Sequence
 from dgrad.config.values import REFERENCE, Component, Reference
 from dgrad.registry import Range, Registry
 
@@ -44,9 +44,11 @@ def convert(node: Node, hint: Any, problems: Problems, where: str) -> Any:
 
 
 def _convert(node: Node, hint: Any, at: Spot) -> Any:
+    if isinstance(node, Broken):
+        at.problems.extend([node.problem])
+        return FAILED
     if isinstance(node, Scalar) and isinstance(node.value, str) and REFERENCE.fullmatch(node.value):
-        hint = Annotated[hint, *at.ranges] if at.ranges else hint
-        return Reference(tuple(node.value[1:].split(".")), at.where, hint, node.mark)
+        return _reference(node, node.value, hint, at)
     origin = typing.get_origin(hint)
     if hint in SCALARS:
         return SCALARS[hint](node, at)
@@ -71,6 +73,14 @@ def _convert(node: Node, hint: Any, at: Spot) -> Any:
     return at.fail("C03", node.mark, f"a config cannot set this ({describe(hint)})", "leave it out")
 
 
+def _reference(node: Scalar, text: str, hint: Any, at: Spot) -> Any:
+    if not at.references:
+        only = "only the arguments of components may refer to the data"
+        return at.fail("C03", node.mark, f"the reference {text} cannot stand here", only)
+    hint = Annotated[hint, *at.ranges] if at.ranges else hint
+    return Reference(tuple(text[1:].split(".")), at.where, hint, node.mark)
+
+
 def _convert_annotated(node: Node, hint: Any, at: Spot) -> Any:
     inner, *extras = typing.get_args(hint)
     for extra in extras:
@@ -89,7 +99,7 @@ def _convert_union(node: Node, members: tuple[Any, ...], at: Spot) -> Any:
     for member in sorted(members, key=lambda member: member is not kind):
         attempt = Problems()
         value = _convert(node, member, dataclasses.replace(at, problems=attempt))
-        if not len(attempt):
+        if value is not FAILED:
             return value
         # A member that took the value's shape and disliked something in it was meant.
         if member is not type(None) and not _is_mismatch(attempt, node):
@@ -179,9 +189,11 @@ def bind(
     """The arguments of `target` by name, every default filled in, without the supplied ones.
 
     `node` is None (all defaults), a scalar or list (the first parameter that is not supplied), or
-    a mapping. What has a problem is left out.
+    a mapping. What has a problem is left out. A dataclass's own fields take no references, as it
+    is made (and checks itself) before they are known.
     """
-    return _bind(target, node, Spot(problems, where), supplied)[0]
+    at = Spot(problems, where, references=not dataclasses.is_dataclass(target))
+    return _bind(target, node, at, supplied)[0]
 
 
 def _bind(

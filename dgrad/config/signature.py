@@ -129,7 +129,7 @@ def describe(hint: Any) -> str:
     if hint in _WORDS:
         return _WORDS[hint]
     if hasattr(hint, "from_config"):
-        return hint.__name__.lower()
+        return str(hint.__name__).lower()
     if (origin or hint) in MAPPINGS or dataclasses.is_dataclass(hint):
         return "a mapping"
     return str(getattr(hint, "__name__", hint))

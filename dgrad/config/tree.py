@@ -8,8 +8,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dgrad.config.marks import Mark
+from dgrad.errors import Problem
 
-__all__ = ["Entry", "Mapping", "Node", "Scalar", "Sequence", "dump", "graft", "plain", "scalar"]
+__all__ = [
+    "Broken",
+    "Entry",
+    "Mapping",
+    "Node",
+    "Scalar",
+    "Sequence",
+    "dump",
+    "graft",
+    "plain",
+    "scalar",
+]
 
 
 @dataclass(frozen=True)
@@ -20,6 +32,13 @@ class Scalar:
     text: str = field(compare=False)
     quoted: bool = field(compare=False)
     mark: Mark = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Broken(Scalar):
+    """A value that has a problem already; whoever converts it notes that one and no other."""
+
+    problem: Problem = field(compare=False)
 
 
 @dataclass(frozen=True)

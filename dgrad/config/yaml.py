@@ -154,7 +154,7 @@ def _syntax_hint(problem: str) -> str:
         return "text that starts with this character needs quotes"
     if "mapping values are not allowed" in problem:
         return "text that holds ': ' needs quotes; else check the indentation"
-    if "end of stream" in problem or "stream end" in problem:
+    if "end of stream" in problem or "stream end" in problem or "expected ','" in problem:
         return "close the quote or the bracket"
     return ""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dgrad.core.modes import set_grad_enabled
+from dgrad.core.modes import enable_grad, set_grad_enabled
 from dgrad.core.node import FREED, Hooks, Leaf, Output
 from dgrad.core.tensor import Tensor, from_parts, to_array
 from dgrad.errors import GraphError, ShapeError
@@ -40,8 +40,7 @@ def backward(
     roots = _roots(outputs, grad_outputs, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
     if inputs is None:
-        with set_grad_enabled(create_graph):
-            arrived = _walk(roots, None, None, create_graph, retain)
+        arrived = _walk(roots, None, None, create_graph, retain)
     else:
         targets = _listed(inputs, "inputs")
         if not targets:
@@ -49,8 +48,7 @@ def backward(
         wanted = {t.node for t in targets if t.node is not None}
         if len(wanted) < len({id(t) for t in targets}):
             raise GraphError("backward: an entry of inputs does not require grad")
-        with set_grad_enabled(create_graph):
-            arrived = _walk(roots, wanted, _needed(roots, wanted), create_graph, retain)
+        arrived = _walk(roots, wanted, _needed(roots, wanted), create_graph, retain)
         by_node = {t.node: t for t in targets}
         arrived = [(by_node[node], g, own) for node, g, own in arrived]
     for target, g, own in arrived:
@@ -82,8 +80,7 @@ def grad(
             raise GraphError(f"grad: inputs[{i}] does not require grad")
     wanted = {t.node for t in targets}
     retain = create_graph if retain_graph is None else retain_graph
-    with set_grad_enabled(create_graph):
-        arrived = _walk(roots, wanted, _needed(roots, wanted), create_graph, retain)
+    arrived = _walk(roots, wanted, _needed(roots, wanted), create_graph, retain)
     found = {
         node: g if create_graph else from_parts(_own(g, own), None) for node, g, own in arrived
     }
@@ -105,6 +102,9 @@ def _listed(value: Any, name: str) -> list[Tensor]:
 
 def _roots(outputs: Any, seeds: Any, record: bool) -> list[tuple[Edge, Any]]:
     """(node, seed) of every output; nothing has been changed when this raises."""
+    if seeds is None and not record and isinstance(outputs, Tensor) and not outputs.data.ndim:
+        if outputs.node is not None:  # the loss of every training step
+            return [(outputs.node, np.array(1, outputs.data.dtype))]
     tensors = _listed(outputs, "outputs")
     given = [seeds] if seeds is None or not isinstance(seeds, list | tuple) else list(seeds)
     if seeds is None:
@@ -160,9 +160,22 @@ def _walk(
 ) -> list[tuple[Any, Any, bool]]:
     """Deliver gradients; returns (node, gradient, is ours alone) of the leaves, or of `wanted`.
 
-    needed: nodes to deliver to; None means all. The loop is one function, its steps written out:
-    it runs once per node of every training step.
+    needed: nodes to deliver to; None means all.
     """
+    if not record:
+        return _walk_nodes(roots, wanted, needed, record, retain)
+    with enable_grad():
+        return _walk_nodes(roots, wanted, needed, record, retain)
+
+
+def _walk_nodes(
+    roots: Sequence[tuple[Edge, Any]],
+    wanted: set[Any] | None,
+    needed: set[Any] | None,
+    record: bool,
+    retain: bool,
+) -> list[tuple[Any, Any, bool]]:
+    """The loop of _walk: one function, its steps written out, for it runs in every training step."""
     grads: dict[Edge, Any] = {}  # the sum so far for each node in the heap
     owned: set[Edge] = set()  # nodes whose sum lies in a buffer that nothing else can reach
     heap: list[tuple[int, Edge]] = []
@@ -219,15 +232,15 @@ def _walk(
             if edge in grads:
                 _add(edge, gx, grads, owned, heap, record)
                 continue
-            grads[edge] = gx
-            heappush(heap, (-edge.seq, edge))
             if (
-                type(edge) is Leaf
+                type(edge) is Leaf  # nothing else can write into the array: no need to copy it
                 and not record
                 and gx.base is None
-                and getrefcount(gx) <= (_FRESH if results is None else _FRESH + 1)
+                and getrefcount(gx) <= (_ALONE if results is None else _ALONE + 1)
             ):
                 owned.add(edge)
+            grads[edge] = gx
+            heappush(heap, (-edge.seq, edge))
         if not retain and saved:
             node.saved = FREED
     return arrived
@@ -266,7 +279,7 @@ def _count_references() -> int:
     return getrefcount(gx)
 
 
-_FRESH = _count_references()  # for an array held by one local variable alone
+_ALONE = _count_references()  # for an array held by one local variable alone
 
 
 def _unbroadcast(g: Any, edge: Edge, op: Any) -> Any:
@@ -290,7 +303,8 @@ def _unbroadcast(g: Any, edge: Edge, op: Any) -> Any:
 def _run_hooks(node: Edge, hooks: Hooks, g: Any, owned: set[Edge], record: bool) -> Any:
     """g after the node's hooks, each of which sees a Tensor of its own; then `retain_grad`."""
     for function in list(hooks.functions.values()):
-        result = function(g if record else from_parts(g.copy(), None))
+        with set_grad_enabled(record):
+            result = function(g if record else from_parts(g.copy(), None))
         if result is None:
             continue
         result = result if isinstance(result, Tensor) else Tensor(result)
@@ -321,7 +335,7 @@ def _accumulate(tensor: Tensor, g: Any, own: bool) -> None:
     if isinstance(g, Tensor):
         tensor.grad = g if before is None else before + g
     elif before is None:
-        tensor._grad = from_parts(_own(g, own), None)
+        tensor._grad = from_parts(g if own else g.copy(), None)
     elif before.node is None:
         np.add(before.data, g, out=before.data)
     else:

@@ -54,10 +54,10 @@ def _unary(op: Op) -> Callable[..., Any]:
         if edge is None or (paused and not is_grad_enabled()):
             made.node = None
             return made
-        keep_x, keep_out, more = plans[1] or op.plan(1)
-        if more:
-            saved = op.keep(more, (x,), out, ())
-        elif keep_x or keep_out:
+        (keep_x, keep_out), _, shapes, size = plan = plans[1] or op.plan(1)
+        if shapes:
+            saved = plan.keep((x, out))
+        elif size:
             saved = (x if keep_x else None, out if keep_out else None)
         else:
             saved = ()
@@ -92,10 +92,10 @@ def _binary(op: Op) -> Callable[..., Any]:
         if not mask or (paused and not is_grad_enabled()):
             made.node = None
             return made
-        keep_x, keep_y, keep_out, more = plans[mask] or op.plan(mask)
-        if more:
-            saved = op.keep(more, (x, y), out, ())
-        elif keep_x or keep_y or keep_out:
+        (keep_x, keep_y, keep_out), _, shapes, size = plan = plans[mask] or op.plan(mask)
+        if shapes:
+            saved = plan.keep((x, y, out))
+        elif size:
             saved = (x if keep_x else None, y if keep_y else None, out if keep_out else None)
         else:
             saved = ()
@@ -106,24 +106,29 @@ def _binary(op: Op) -> Callable[..., Any]:
 
 
 def _general(op: Op) -> Callable[..., Any]:
-    forward, arity, names = op.forward, len(op.inputs), frozenset(op.inputs)
+    forward, arity, names, plans = op.forward, len(op.inputs), frozenset(op.inputs), op.plans
+    variadic, keeps, differentiable = op.variadic, bool(op.keeps), op.differentiable
 
     def call(*args: Any, **params: Any) -> Any:
-        if op.variadic or len(args) != arity or not names.isdisjoint(params):
+        if variadic or len(args) != arity or (params and not names.isdisjoint(params)):
             args, params = op.bind(args, params)
         arrays: list[Any] = []
         edges: list[Any] = []
         found = False
         mask = 0
-        for i, x in enumerate(args):
-            edge = None
+        bit = 1
+        for x in args:
             if isinstance(x, Tensor):
                 found = True
-                edge, x = x.node, x.data
+                edge = x.node
                 if edge is not None:
-                    mask |= 1 << i
-            arrays.append(x)
-            edges.append(edge)
+                    mask |= bit
+                edges.append(edge)
+                arrays.append(x.data)
+            else:
+                edges.append(None)
+                arrays.append(x)
+            bit += bit
         try:
             out = forward(*arrays, **params)
         except DgradError:
@@ -131,19 +136,22 @@ def _general(op: Op) -> Callable[..., Any]:
         except FORWARD_ERRORS as cause:
             raise op.error(cause, arrays) from cause
         kept: tuple[Any, ...] = ()
-        if op.keeps:
+        if keeps:
             out, *kept = out
         if not found:
             return out
         if type(out) is not ndarray:
             out = asarray(out)
-        if not mask or not op.differentiable or not is_grad_enabled():
-            return from_parts(out, None)
-        inputs = tuple(arrays)
-        if op.variadic:
-            mask, inputs = 1, (inputs,)
-        plan = op.plans[mask] or op.plan(mask)
-        saved = op.keep(plan[-1] or plan[:-1], inputs, out, kept)
-        return from_parts(out, Node(op, tuple(edges), saved, params, out))
+        made = new(Tensor)
+        made.data = out
+        if not mask or not differentiable or (paused and not is_grad_enabled()):
+            made.node = None
+            return made
+        inputs = arrays
+        if variadic:
+            mask, inputs = 1, (tuple(arrays),)
+        plan = plans[mask] or op.plan(mask)
+        made.node = Node(op, tuple(edges), plan.keep((*inputs, out, *kept)), params, out)
+        return made
 
     return call

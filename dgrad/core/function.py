@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from dgrad.core.modes import is_grad_enabled, no_grad
+from dgrad.core.modes import is_grad_enabled, no_grad, set_grad_enabled
 from dgrad.core.node import Node, Output
 from dgrad.core.tensor import Tensor, from_parts
 from dgrad.errors import OpDefinitionError, ShapeError
@@ -107,7 +107,8 @@ class _CustomOp:
         ctx = self.ctx
         ctx._saved = tuple(_unpack(entry, node, record) for entry in node.saved)
         try:
-            results = self.function.backward(ctx, *grads)
+            with set_grad_enabled(record):
+                results = self.function.backward(ctx, *grads)
         finally:
             ctx._saved = ()
         results = results if isinstance(results, tuple) else (results,)

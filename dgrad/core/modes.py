@@ -46,7 +46,7 @@ class _GradMode(ContextDecorator):
         _set(self._before.pop())
 
 
-class no_grad(_GradMode):  # noqa: N801 - PyTorch's name
+class no_grad(_GradMode):
     """Operations inside record no graph: `with no_grad(): ...`, `@no_grad()` or `@no_grad`."""
 
     recording = False
@@ -59,7 +59,7 @@ class no_grad(_GradMode):  # noqa: N801 - PyTorch's name
         return super().__new__(cls) if function is None else cls()(function)
 
 
-class enable_grad(_GradMode):  # noqa: N801 - PyTorch's name
+class enable_grad(_GradMode):
     """Operations inside record a graph again, within an outer `no_grad`."""
 
     recording = True
@@ -72,7 +72,7 @@ class enable_grad(_GradMode):  # noqa: N801 - PyTorch's name
         return super().__new__(cls) if function is None else cls()(function)
 
 
-class set_grad_enabled(_GradMode):  # noqa: N801 - PyTorch's name
+class set_grad_enabled(_GradMode):
     """Recording on or off by a flag: `with set_grad_enabled(training): ...`."""
 
     def __init__(self, recording: bool) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, cast, overload
+from typing import Any, NamedTuple, Protocol, cast, overload
 
 import numpy as np
 
@@ -48,10 +48,34 @@ class OpFunction(Protocol):
         """Rules for raw arrays only: in place, `out=` and kept values allowed."""
 
 
+class Plan(NamedTuple):
+    """What a node keeps: entries of the op's layout, for one choice of inputs that want gradients.
+
+    flags: for each input and out, whether it is kept; values: those kept as they are, by index;
+    shapes: (index, input) of those kept as a shape; size: entries up to the last one kept.
+    """
+
+    flags: tuple[bool, ...]
+    values: tuple[int, ...]
+    shapes: tuple[tuple[int, int], ...]
+    size: int
+
+    def keep(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The saved tuple. values: inputs, out, kept values."""
+        if not self.size:
+            return ()
+        saved: list[Any] = [None] * self.size
+        for i in self.values:
+            saved[i] = values[i]
+        for i, source in self.shapes:
+            saved[i] = _shape(values[source])
+        return tuple(saved)
+
+
 class Op:
     """The record of an op: its forward, its rules, and what they need kept.
 
-    `saved` of its nodes is laid out as: inputs, out, `<input>_shape` of each input, kept values;
+    `saved` of its nodes is laid out as: inputs, out, kept values, `<input>_shape` of each input;
     entries that no active rule asks for are None. A variadic op has one input, a tuple.
     """
 
@@ -84,15 +108,15 @@ class Op:
         self.layout = (
             *self.inputs,
             "out",
-            *(f"{name}_shape" for name in self.inputs),
             *self.keeps,
+            *(f"{name}_shape" for name in self.inputs),
         )
         self.asked: dict[str, set[int]] = {name: set() for name in self.inputs}
         self.rules: tuple[Rule | None, ...] | None = (None,) * len(self.inputs)
         self.raw_rules: tuple[Any, ...] | None = self.rules  # for walks that are not recorded
         self.joint: Rule | None = None
         self.fast_joint: Rule | None = None
-        self.plans: list[tuple[Any, ...]] = [()] * (1 << len(self.inputs))
+        self.plans: list[Plan | None] = [None] * (1 << len(self.inputs))
 
     # -- declaring rules ------------------------------------------------------------------------
 
@@ -113,7 +137,7 @@ class Op:
     ) -> tuple[Rule | None, tuple[Rule | None, ...] | None]:
         if (joint is None) == (not rules):
             raise OpDefinitionError(f"op {self.name}: give a joint rule or rules by input name")
-        self.plans[:] = [()] * len(self.plans)
+        self.plans[:] = [None] * len(self.plans)
         if joint is not None:
             return self._compile(joint, self.inputs, "joint", fast=fast), None
         if self.variadic:
@@ -189,23 +213,8 @@ class Op:
             )
         return args, params
 
-    def keep(
-        self, wanted: Sequence[bool], inputs: tuple[Any, ...], out: Any, kept: Sequence[Any]
-    ) -> tuple[Any, ...]:
-        """The saved tuple: the entries of the layout that are wanted, None for the others."""
-        if True not in wanted:
-            return ()
-        shapes = map(_shape, inputs)
-        return tuple(
-            value if want else None
-            for want, value in zip(wanted, (*inputs, out, *shapes, *kept), strict=False)
-        )
-
-    def plan(self, mask: int) -> tuple[Any, ...]:
-        """What to keep when the inputs in `mask` want gradients, computed once per mask.
-
-        A flag for each input and for out; then all flags if more than these are kept, else ().
-        """
+    def plan(self, mask: int) -> Plan:
+        """What to keep when the inputs in `mask` want gradients, computed once per mask."""
         wanted: set[int] = set()
         for bit, name in enumerate(self.inputs):
             if mask >> bit & 1:
@@ -215,9 +224,13 @@ class Op:
                         f"detach() that input, or give {self.name}.vjp a rule for it"
                     )
                 wanted |= self.asked[name]
-        flags = tuple(i in wanted for i in range(len(self.layout)))
-        first = len(self.inputs) + 1
-        self.plans[mask] = (*flags[:first], flags if any(flags[first:]) else ())
+        shapes = len(self.layout) - len(self.inputs)  # where they begin in the layout
+        self.plans[mask] = Plan(
+            flags=tuple(i in wanted for i in range(len(self.inputs) + 1)),
+            values=tuple(sorted(i for i in wanted if i < shapes)),
+            shapes=tuple((i, i - shapes) for i in sorted(wanted) if i >= shapes),
+            size=max(wanted, default=-1) + 1,
+        )
         return self.plans[mask]
 
     def error(self, cause: Exception, inputs: Sequence[Any]) -> Exception:
@@ -247,8 +260,11 @@ class Op:
             return saved
         count = len(self.inputs)
         inputs = tuple(
-            _link(saved[i], node.edges if self.variadic else node.edges[i]) for i in range(count)
+            _link(saved[i], node.edges if self.variadic else node.edges[i])
+            for i in range(min(count, len(saved)))
         )
+        if len(saved) <= count:
+            return inputs
         out = None if saved[count] is None else from_parts(saved[count], node)
         return (*inputs, out, *saved[count + 1 :])
 

@@ -220,7 +220,7 @@ class Tensor:
     def __bool__(self) -> bool:
         if self.data.size != 1:
             raise ShapeError(
-                f"the truth value of a Tensor of shape {self.shape} is ambiguous: use any() or all()"
+                f"the truth value of a Tensor of shape {self.shape} is ambiguous"
             )
         return bool(self.data.item())
 

@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 
 from dgrad.core.op import op
+from dgrad.core.tensor import Tensor
+from dgrad.errors import DtypeError
 
 __all__ = [
     "abs",
     "add",
     "astype",
+    "bitwise_and",
+    "bitwise_or",
     "clip",
     "cos",
     "divide",
@@ -20,11 +24,16 @@ __all__ = [
     "expm1",
     "greater",
     "greater_equal",
+    "invert",
     "isfinite",
+    "isnan",
     "less",
     "less_equal",
     "log",
     "log1p",
+    "logical_and",
+    "logical_not",
+    "logical_or",
     "maximum",
     "minimum",
     "multiply",
@@ -38,6 +47,26 @@ __all__ = [
     "subtract",
     "where",
 ]
+
+
+def _positive(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """An example for functions of one positive number."""
+    return (rng.uniform(0.5, 2.0, size=(3, 4)),), {}
+
+
+def _second_positive(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """An example for a quotient: nothing close to division by zero."""
+    return (rng.normal(size=(3, 4)), rng.uniform(0.5, 2.0, size=(3, 4))), {}
+
+
+def _both_positive(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """An example for powers with real exponents."""
+    return (rng.uniform(0.5, 2.0, size=(3, 4)), rng.normal(size=(3, 4))), {}
+
+
+def _mask_first(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """An example with a condition before two operands."""
+    return (rng.random((3, 4)) < 0.5, rng.normal(size=(3, 4)), rng.normal(size=(3, 4))), {}
 
 
 @op(broadcasts=True, numpy=np.add, operators=("__add__", "__radd__"))
@@ -67,13 +96,33 @@ def multiply(x: Any, y: Any) -> Any:
 multiply.vjp(x=lambda g, y: g * y, y=lambda g, x: g * x)
 
 
-@op(broadcasts=True, numpy=np.divide, operators=("__truediv__", "__rtruediv__"))
+@op(
+    broadcasts=True,
+    numpy=np.divide,
+    operators=("__truediv__", "__rtruediv__"),
+    example=_second_positive,
+)
 def divide(x: Any, y: Any) -> Any:
-    """x / y. x, y: shapes that broadcast -> the broadcast shape."""
+    """x / y. x, y: shapes that broadcast -> the broadcast shape.
+
+    Where the incoming gradient and y are both 0, its gradient is 0; so for every singular rule.
+    """
     return np.divide(x, y)
 
 
-divide.vjp(x=lambda g, y: g / y, y=lambda g, y, out: -g * out / y)
+def _guarded(g: Any, x: Any) -> Any:
+    """x as a divisor of g: 1 where both are 0, so that a branch not taken gives 0, not 0/0."""
+    if isinstance(x, int | float):
+        return x
+    return x + (np.equal(g, 0) & np.equal(x, 0))
+
+
+def _divide_y(g: Any, x: Any, y: Any) -> Any:
+    y = _guarded(g, y)
+    return -(g / y) * (x / y)
+
+
+divide.vjp(x=lambda g, y: g / _guarded(g, y), y=_divide_y)
 
 
 @op(numpy=np.negative, operators=("__neg__",))
@@ -85,31 +134,46 @@ def negative(x: Any) -> Any:
 negative.vjp(x=lambda g: -g)
 
 
-@op(broadcasts=True, numpy=np.power, operators=("__pow__", "__rpow__"))
+@op(
+    broadcasts=True,
+    numpy=np.power,
+    operators=("__pow__", "__rpow__"),
+    methods=("pow",),
+    example=_both_positive,
+)
 def power(x: Any, y: Any) -> Any:
     """x ** y. x, y: shapes that broadcast -> the broadcast shape.
 
     The gradient is 0 with respect to x where y = 0, and with respect to y where x = 0, y >= 0.
     """
-    return np.power(x, y)
+    return x ** y if isinstance(y, int | float) else np.power(x, y)  # ** knows the square
+
+
+def _scaled(g: Any, slope: Any) -> Any:
+    """g * slope, and 0 where g is 0 and the slope is not finite."""
+    return g * np.where(np.isfinite(slope) | np.not_equal(g, 0), slope, 0.0)
 
 
 def _power_x(g: Any, x: Any, y: Any) -> Any:
-    if isinstance(y, int | float):
-        return g * (y * x ** (y - 1)) if y else g * np.zeros_like(x)
-    zero = np.equal(y, 0)
-    return g * np.where(zero, 0.0, y * np.power(x, np.where(zero, 1.0, y - 1)))
+    if isinstance(y, int | float) and y >= 0 and y == int(y):  # a polynomial: never singular
+        return g * (x ** (y - 1) * y) if y else g * np.zeros_like(x)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if isinstance(y, int | float):
+            return _scaled(g, x ** (y - 1) * y)
+        zero = np.equal(y, 0)
+        return _scaled(g, np.where(zero, 0.0, y * np.power(x, np.where(zero, 1.0, y - 1))))
 
 
 def _power_y(g: Any, x: Any, y: Any, out: Any) -> Any:
     flat = np.equal(x, 0) & np.greater_equal(y, 0)  # there out is the constant 0 (or 1 at y = 0)
-    return g * (out * np.log(np.where(flat, 1.0, x)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return _scaled(g, out * np.log(np.where(flat, 1.0, x).astype(g.dtype)))
 
 
 power.vjp(x=_power_x, y=_power_y)
 
 
-@op(numpy=np.exp)
+@op(numpy=np.exp, methods=("exp",))
 def exp(x: Any) -> Any:
     """e ** x. x: any shape -> same shape."""
     return np.exp(x)
@@ -127,34 +191,39 @@ def expm1(x: Any) -> Any:
 expm1.vjp(x=lambda g, out: g * (out + 1))
 
 
-@op(numpy=np.log)
+@op(numpy=np.log, methods=("log",), example=_positive)
 def log(x: Any) -> Any:
     """Natural logarithm. x: any shape -> same shape."""
     return np.log(x)
 
 
-log.vjp(x=lambda g, x: g / x)
+log.vjp(x=lambda g, x: g / _guarded(g, x))
 
 
-@op(numpy=np.log1p)
+@op(numpy=np.log1p, example=_positive)
 def log1p(x: Any) -> Any:
     """log(1 + x), exact near 0. x: any shape -> same shape."""
     return np.log1p(x)
 
 
-log1p.vjp(x=lambda g, x: g / (x + 1))
+log1p.vjp(x=lambda g, x: g / _guarded(g, x + 1))
 
 
-@op(numpy=np.sqrt)
+@op(numpy=np.sqrt, methods=("sqrt",), example=_positive)
 def sqrt(x: Any) -> Any:
-    """Square root; its gradient at 0 is inf. x: any shape -> same shape."""
+    """Square root; its gradient at 0 is inf, and 0 for g = 0. x: any shape -> same shape."""
     return np.sqrt(x)
 
 
-sqrt.vjp(x=lambda g, out: g / (out * 2))
+def _sqrt_rule(g: Any, out: Any) -> Any:
+    regular = np.greater(out, 0) | np.not_equal(g, 0)  # not so: out is 0 or NaN, and g is 0
+    return g / (np.where(regular, out, 0.5) * 2)
 
 
-@op(numpy=np.square)
+sqrt.vjp(x=_sqrt_rule)
+
+
+@op(numpy=np.square, methods=("square",))
 def square(x: Any) -> Any:
     """x * x. x: any shape -> same shape."""
     return np.square(x)
@@ -163,7 +232,7 @@ def square(x: Any) -> Any:
 square.vjp(x=lambda g, x: g * (x * 2))
 
 
-@op(numpy=np.sin)
+@op(numpy=np.sin, methods=("sin",))
 def sin(x: Any) -> Any:
     """Sine, radians. x: any shape -> same shape."""
     return np.sin(x)
@@ -172,7 +241,7 @@ def sin(x: Any) -> Any:
 sin.vjp(x=lambda g, x: g * np.cos(x))
 
 
-@op(numpy=np.cos)
+@op(numpy=np.cos, methods=("cos",))
 def cos(x: Any) -> Any:
     """Cosine, radians. x: any shape -> same shape."""
     return np.cos(x)
@@ -181,7 +250,7 @@ def cos(x: Any) -> Any:
 cos.vjp(x=lambda g, x: -g * np.sin(x))
 
 
-@op(numpy=np.absolute, operators=("__abs__",))
+@op(numpy=np.absolute, operators=("__abs__",), methods=("abs",))
 def abs(x: Any) -> Any:
     """|x|; its gradient at 0 is 0. x: any shape -> same shape."""
     return np.absolute(x)
@@ -219,7 +288,7 @@ minimum.vjp(
 )
 
 
-@op(broadcasts=True, numpy=np.where)
+@op(broadcasts=True, numpy=np.where, example=_mask_first)
 def where(condition: Any, x: Any, y: Any) -> Any:
     """x where condition holds, else y. Shapes broadcast; condition has no gradient."""
     return np.where(condition, x, y)
@@ -231,41 +300,68 @@ where.vjp(
 )
 
 
-@op(numpy=np.clip, methods=("clip",))
-def clip(x: Any, *, a_min: float | None = None, a_max: float | None = None) -> Any:
-    """x limited to [a_min, a_max], either may be None. x: any shape -> same shape.
+def _clip_example(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (rng.normal(size=(3, 4)),), {"min": -0.7, "max": 0.9}
+
+
+@op(numpy=np.clip, methods=("clip", "clamp"), example=_clip_example)
+def clip(x: Any, *, min: float | None = None, max: float | None = None) -> Any:
+    """x limited to [min, max], either may be None. x: any shape -> same shape.
 
     The gradient is 1 strictly inside and 0 elsewhere, the bounds included, as relu at 0.
     """
-    return np.clip(x, a_min, a_max)
+    return np.clip(x, min, max)
 
 
-def _clip_x(g: Any, x: Any, a_min: Any, a_max: Any) -> Any:
-    low = -np.inf if a_min is None else a_min
-    high = np.inf if a_max is None else a_max
+def _clip_rule(g: Any, x: Any, min: Any, max: Any) -> Any:
+    low = -np.inf if min is None else min
+    high = np.inf if max is None else max
     return np.where(np.greater(x, low) & np.less(x, high), g, 0.0)
 
 
-clip.vjp(x=_clip_x)
+clip.vjp(x=_clip_rule)
 
 
-@op(methods=("astype",))
+def _astype_example(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (rng.normal(size=(3, 4)),), {"dtype": np.float64}
+
+
+@op(example=_astype_example)
 def astype(x: Any, *, dtype: Any) -> Any:
-    """x converted to a float dtype; the gradient is converted back. x: any shape -> same shape."""
-    return np.asarray(x).astype(dtype)
+    """x copied to a float dtype; the gradient is converted back. x: any shape -> same shape.
+
+    Raises DtypeError for other dtypes, which carry no gradient: Tensor.astype leaves the graph.
+    """
+    if np.dtype(dtype).kind != "f":
+        raise DtypeError(f"astype: expected a float dtype, got {np.dtype(dtype)}")
+    return np.array(x, dtype=dtype)
 
 
 astype.vjp(x=lambda g: g)  # the engine casts a gradient to its input's dtype
 
 
-def _without_gradient(ufunc: Any, text: str, operator: str | None = None) -> Any:
-    """An op of a ufunc whose result has no gradient."""
+def _astype_method(self: Tensor, dtype: Any) -> Tensor:
+    """Elements converted to dtype; a result that is not of floats has no gradient."""
+    if np.dtype(dtype).kind == "f":
+        return astype(self, dtype=dtype)  # type: ignore[no-any-return]
+    return Tensor(self.data.astype(dtype))
 
-    def forward(x: Any, y: Any) -> Any:
+
+Tensor.astype = _astype_method  # type: ignore[attr-defined]
+
+
+def _without_gradient(ufunc: Any, text: str, operator: str | None = None) -> Any:
+    """An op of a ufunc of one or two operands whose result has no gradient."""
+
+    def one(x: Any) -> Any:
+        return ufunc(x)
+
+    def two(x: Any, y: Any) -> Any:
         return ufunc(x, y)
 
+    forward: Any = one if ufunc.nin == 1 else two
     forward.__name__ = forward.__qualname__ = ufunc.__name__
-    forward.__doc__ = f"{text}, elementwise, a boolean array without gradient. Shapes broadcast."
+    forward.__doc__ = f"{text}, elementwise, without gradient. Shapes broadcast."
     return op(
         differentiable=False, numpy=ufunc, operators=(operator,) if operator is not None else ()
     )(forward)
@@ -277,17 +373,12 @@ less = _without_gradient(np.less, "x < y", "__lt__")
 less_equal = _without_gradient(np.less_equal, "x <= y", "__le__")
 greater = _without_gradient(np.greater, "x > y", "__gt__")
 greater_equal = _without_gradient(np.greater_equal, "x >= y", "__ge__")
-logical_and = _without_gradient(np.bitwise_and, "x & y", "__and__")
-logical_or = _without_gradient(np.bitwise_or, "x | y", "__or__")
-
-
-@op(differentiable=False, numpy=np.sign)
-def sign(x: Any) -> Any:
-    """-1, 0 or 1 by the sign of x, without gradient. x: any shape -> same shape."""
-    return np.sign(x)
-
-
-@op(differentiable=False, numpy=np.isfinite)
-def isfinite(x: Any) -> Any:
-    """Whether x is neither NaN nor infinite, without gradient. x: any shape -> same shape."""
-    return np.isfinite(x)
+bitwise_and = _without_gradient(np.bitwise_and, "x & y, of booleans or integers", "__and__")
+bitwise_or = _without_gradient(np.bitwise_or, "x | y, of booleans or integers", "__or__")
+invert = _without_gradient(np.invert, "~x, of booleans or integers", "__invert__")
+logical_and = _without_gradient(np.logical_and, "Whether x and y are both not 0")
+logical_or = _without_gradient(np.logical_or, "Whether x or y is not 0")
+logical_not = _without_gradient(np.logical_not, "Whether x is 0")
+sign = _without_gradient(np.sign, "-1, 0 or 1 by the sign of x")
+isfinite = _without_gradient(np.isfinite, "Whether x is neither NaN nor infinite")
+isnan = _without_gradient(np.isnan, "Whether x is NaN")

@@ -12,13 +12,23 @@ from dgrad.core.tensor import Tensor
 __all__ = ["getitem", "scatter_add"]
 
 
-@op
+def _rows_twice(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """An example with a repeated row."""
+    return (rng.normal(size=(3, 4)),), {"index": (np.array([0, 2, 2]), slice(1, None))}
+
+
+def _rows_twice_back(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    index = (np.array([0, 2, 2]), slice(1, None))
+    return (rng.normal(size=(3, 3)),), {"index": index, "shape": (3, 4)}
+
+
+@op(example=_rows_twice)
 def getitem(x: Any, *, index: Any) -> Any:
     """x[index] for any NumPy index: integers, slices, None, ..., integer or boolean arrays."""
     return x[index]
 
 
-@op
+@op(example=_rows_twice_back)
 def scatter_add(x: Any, *, index: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape` with x added at [index]; repeated places add up. x: shape of out[index]."""
     out = np.zeros(shape, np.asarray(x).dtype)
@@ -34,9 +44,9 @@ scatter_add.vjp(x=lambda g, index: getitem(g, index=index))
 
 
 def _repeats(index: Any) -> bool:
-    """Whether an index can name one place twice: only integer arrays can."""
+    """Whether an index can name one place twice: only arrays of integers can."""
     parts = index if isinstance(index, tuple) else (index,)
-    return any(isinstance(part, np.ndarray) and part.dtype.kind in "iu" for part in parts)
+    return any(isinstance(part, list | np.ndarray) for part in parts)
 
 
 def _frozen(index: Any) -> Any:
@@ -45,9 +55,9 @@ def _frozen(index: Any) -> Any:
         return tuple(_frozen(part) for part in index)
     if isinstance(index, Tensor):
         return index.data.copy()
-    if isinstance(index, list | np.ndarray):
-        return np.array(index, dtype=np.intp if np.size(index) == 0 else None)
-    return index
+    if isinstance(index, list):
+        return np.array(index, dtype=None if index else np.intp)
+    return index.copy() if isinstance(index, np.ndarray) else index
 
 
 Tensor.__getitem__ = lambda self, index: getitem(self, index=_frozen(index))  # type: ignore[method-assign]

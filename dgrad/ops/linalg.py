@@ -45,16 +45,16 @@ matmul.vjp(x=_matmul_x, y=_matmul_y)
 @op
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     """x weight^T + bias. x: (..., i), weight: (o, i), bias: (o,) or None -> (..., o)."""
-    if np.ndim(weight) != 2 or np.shape(x)[-1:] != weight.shape[1:]:
+    try:
+        out = np.matmul(x, weight.T)
+        if bias is None:
+            return out
+        return np.add(out, bias, out=out if out.dtype is bias.dtype and out.ndim else None)
+    except ValueError as cause:
+        shapes = ", ".join(str(np.shape(a)) for a in (x, weight, bias) if a is not None)
         raise ShapeError(
-            f"linear: the last axis of x {np.shape(x)} must match that of weight {np.shape(weight)}"
-        )
-    out = np.matmul(x, weight.T)
-    if bias is not None:
-        if np.shape(bias) != weight.shape[:1]:
-            raise ShapeError(f"linear: bias {np.shape(bias)} must be ({weight.shape[0]},)")
-        out = np.add(out, bias, out=out) if out.dtype == bias.dtype and out.ndim else out + bias
-    return out
+            f"linear: x (..., i), weight (o, i), bias (o,) do not fit together: got {shapes}"
+        ) from cause
 
 
 def _rows(x: Any) -> Any:

@@ -9,6 +9,11 @@ import numpy as np
 
 from dgrad.core.op import op
 
+# The reductions themselves: np.sum and its kin add a third to the cost of small arrays.
+_add: Any = np.add.reduce
+_largest: Any = np.maximum.reduce
+_smallest: Any = np.minimum.reduce
+
 __all__ = ["argmax", "argmin", "logsumexp", "max", "mean", "min", "std", "sum", "var"]
 
 Axis = int | tuple[int, ...] | None
@@ -18,13 +23,16 @@ def _kept(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
     """`shape` with the reduced axes at length 1, so that the result broadcasts against it."""
     if axis is None:
         return (1,) * len(shape)
-    axes = {a % len(shape) for a in (axis if isinstance(axis, tuple) else (axis,))}
+    ndim = len(shape) or 1  # NumPy lets a 0-d array be reduced over axis 0
+    axes = {a % ndim for a in (axis if isinstance(axis, tuple) else (axis,))}
     return tuple(1 if i in axes else n for i, n in enumerate(shape))
 
 
 def _count(shape: tuple[int, ...], axis: Axis) -> int:
     """How many elements go into one result."""
-    return math.prod(shape) // (math.prod(_kept(shape, axis)) or 1) if math.prod(shape) else 0
+    if axis is None:
+        return math.prod(shape)
+    return math.prod(n for n, kept in zip(shape, _kept(shape, axis), strict=True) if kept == 1)
 
 
 def _spread(g: Any, x_shape: tuple[int, ...], axis: Axis) -> Any:
@@ -35,7 +43,7 @@ def _spread(g: Any, x_shape: tuple[int, ...], axis: Axis) -> Any:
 @op(numpy=np.sum, methods=("sum",))
 def sum(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Sum over axis (all axes when None). x: any shape -> shape without those axes."""
-    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+    return _add(x, axis=axis, keepdims=keepdims)
 
 
 sum.vjp(x=lambda g, x_shape, axis: _spread(g, x_shape, axis))
@@ -43,11 +51,11 @@ sum.vjp(x=lambda g, x_shape, axis: _spread(g, x_shape, axis))
 
 @op(numpy=np.mean, methods=("mean",))
 def mean(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Mean over axis (all axes when None). x: any shape -> shape without those axes."""
-    return np.mean(x, axis=axis, keepdims=keepdims)
+    """Mean over axis (all axes when None); NaN of nothing. x: any shape -> without those axes."""
+    return _add(x, axis=axis, keepdims=keepdims) / (_count(np.shape(x), axis) or math.nan)
 
 
-mean.vjp(x=lambda g, x_shape, axis: _spread(g / _count(x_shape, axis), x_shape, axis))
+mean.vjp(x=lambda g, x_shape, axis: _spread(g / (_count(x_shape, axis) or 1), x_shape, axis))
 
 
 def _extreme_rule(g: Any, x: Any, out: Any, axis: Axis) -> Any:
@@ -55,14 +63,14 @@ def _extreme_rule(g: Any, x: Any, out: Any, axis: Axis) -> Any:
     shape = np.shape(x)
     peak = np.reshape(out, _kept(shape, axis))
     ties = np.equal(x, peak) | (np.not_equal(x, x) & np.not_equal(peak, peak))
-    count = np.sum(ties, axis=axis, keepdims=True)
+    count = _add(ties.astype(g.dtype), axis=axis, keepdims=True)
     return np.where(ties, np.reshape(g, _kept(shape, axis)) / count, 0.0)
 
 
 @op(numpy=np.max, methods=("max",))
 def max(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Largest element along axis (all axes when None); k ties get 1/k of the gradient each."""
-    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
+    return _largest(x, axis=axis, keepdims=keepdims)
 
 
 max.vjp(x=_extreme_rule)
@@ -71,7 +79,7 @@ max.vjp(x=_extreme_rule)
 @op(numpy=np.min, methods=("min",))
 def min(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Smallest element along axis (all axes when None); k ties get 1/k of the gradient each."""
-    return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
+    return _smallest(x, axis=axis, keepdims=keepdims)
 
 
 min.vjp(x=_extreme_rule)
@@ -81,15 +89,22 @@ min.vjp(x=_extreme_rule)
 def var(x: Any, *, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
     """Mean squared distance from the mean over axis, divided by count - ddof (NumPy's ddof = 0).
 
-    PyTorch's default is ddof = 1. x: any shape -> shape without those axes.
+    PyTorch's default is ddof = 1. NaN unless count > ddof. x: any shape -> without those axes.
     """
-    return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
+    centred = x - mean(x, axis=axis, keepdims=True)
+    return _add(centred * centred, axis=axis, keepdims=keepdims) / _freedom(x, axis, ddof)
+
+
+def _freedom(x: Any, axis: Axis, ddof: int) -> float:
+    """How many squares the variance is the mean of; NaN when there are none."""
+    count = _count(np.shape(x), axis) - ddof
+    return count if count > 0 else math.nan
 
 
 def _var_rule(g: Any, x: Any, axis: Axis, ddof: int) -> Any:
-    shape = np.shape(x)
-    centred = x - np.mean(x, axis=axis, keepdims=True)
-    return np.reshape(g, _kept(shape, axis)) * (centred * (2.0 / (_count(shape, axis) - ddof)))
+    centred = x - mean(x, axis=axis, keepdims=True)
+    g = np.reshape(g, _kept(np.shape(x), axis))
+    return g * (centred * (2 / _freedom(x, axis, ddof)))
 
 
 var.vjp(x=_var_rule)
@@ -98,12 +113,13 @@ var.vjp(x=_var_rule)
 @op(numpy=np.std, methods=("std",))
 def std(x: Any, *, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
     """Square root of var; its gradient is 0 where all elements are equal."""
-    return np.std(x, axis=axis, ddof=ddof, keepdims=keepdims)
+    return np.sqrt(var(x, axis=axis, ddof=ddof, keepdims=keepdims))
 
 
 def _std_rule(g: Any, x: Any, out: Any, axis: Axis, ddof: int) -> Any:
-    scale = np.where(np.equal(out, 0), 0.0, g / np.where(np.equal(out, 0), 1.0, out))
-    return _var_rule(scale * 0.5, x, axis, ddof)
+    zero = np.equal(out, 0)
+    half = np.where(zero, 0.0, g) / (np.where(zero, 1.0, out) * 2)
+    return _var_rule(half, x, axis, ddof)
 
 
 std.vjp(x=_std_rule)
@@ -112,11 +128,11 @@ std.vjp(x=_std_rule)
 @op(methods=("logsumexp",))
 def logsumexp(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """log(sum(exp(x))) over axis, shifted by the maximum so that it cannot overflow."""
-    peak = np.max(x, axis=axis, keepdims=True)
-    peak = np.where(np.isfinite(peak), peak, 0.0).astype(peak.dtype)
+    peak = _largest(x, axis=axis, keepdims=True)
+    peak = np.where(np.isfinite(peak), peak, 0.0)
     with np.errstate(divide="ignore"):  # log(0) is -inf: all of x was -inf
-        out = np.log(np.sum(np.exp(x - peak), axis=axis, keepdims=True)) + peak
-    return out if keepdims else np.reshape(out, np.sum(x, axis=axis).shape)
+        out = np.log(_add(np.exp(x - peak), axis=axis, keepdims=True)) + peak
+    return out if keepdims else np.squeeze(out, axis)
 
 
 def _logsumexp_rule(g: Any, x: Any, out: Any, axis: Axis) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["environment", "git_commit"]
+__all__ = ["THREAD_VARIABLES", "environment", "git_commit"]
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",

@@ -22,7 +22,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-__all__ = ["AppendLog", "Lock", "make_directory", "remove", "write_atomic"]
+__all__ = ["TEMPORARY_SUFFIX", "AppendLog", "Lock", "make_directory", "remove", "write_atomic"]
 
 TEMPORARY_SUFFIX = ".tmp"
 

@@ -47,7 +47,7 @@ class RunDirectory:
         self.checkpoints = path / "checkpoints"
         self.keep = keep
         self._lock = lock
-        self._best: str | None = None
+        self._best: set[str] = set()  # two after a failed save: either may be what `best` names
         make_directory(self.checkpoints)
         self.metrics = AppendLog(path / "metrics.jsonl")
         self.timing = AppendLog(path / "timing.jsonl")
@@ -147,16 +147,17 @@ class RunDirectory:
         digest = checkpoint.save(self.checkpoints / name, tensors, metadata)
         pointer = [f"{name} {digest}\n".encode("ascii")]
         write_atomic(self.checkpoints / "latest", pointer)
-        if best or name == self._best:
+        if best or name in self._best:
+            self._best.add(name)
             write_atomic(self.checkpoints / "best", pointer)
-            self._best = name
+            self._best = {name}
         self._rotate(name)
         return self.checkpoints / name
 
     def _rotate(self, saved: str) -> None:
         names = _entries(self.checkpoints)
         steps = sorted(name for name in names if _STEP_FILE.fullmatch(name))
-        kept = {saved, self._best, *steps[-self.keep :]}
+        kept = {saved, *self._best, *steps[-self.keep :]}
         left_over = [name for name in names if name.endswith(TEMPORARY_SUFFIX)]  # by a killed save
         for name in [*left_over, *steps]:
             if name not in kept:

@@ -97,6 +97,12 @@ def test_D12_a_constant_column_keeps_scale_1_and_is_counted(constant, kind, valu
     assert transform.constant_columns == 0
 
 
+def test_D12_a_float64_constant_has_scale_1_though_its_mean_is_rounded():
+    rows = np.full((6, 1), 0.1)
+    assert rows.mean(axis=0) != 0.1
+    np.testing.assert_array_equal(fitted(Standardize, {}, rows).apply(rows), np.zeros((6, 1)))
+
+
 def test_D12_a_constant_column_is_scaled_to_low():
     transform = fitted(Scale, {"low": -1.0, "high": 4.0}, np.full((5, 2), 7.0, np.float32))
     np.testing.assert_array_equal(transform.apply(np.full((1, 2), 7.0)), [[-1, -1]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import hashlib
 import io
 import json
@@ -10,8 +11,6 @@ import os
 import pickle
 import re
 import struct
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +25,7 @@ from dgrad.train.checkpoint import load, recorded_digest, save
 
 METADATA = {"step": 400, "loss": 0.1, "classes": ["a", "ü"], "config": {"seed": 2**64 - 1}}
 TENSORS = {
-    "layers.0.weight": np.arange(96, dtype=np.float32).reshape(8, 12) / 7,
+    "layers.0.weight": np.arange(192, dtype=np.float32).reshape(16, 12) / 7,
     "layers.0.bias": np.array([-0.0, np.nan, np.inf, 5e-324]),
     "mask": np.array([True, False, True]),
     "count": np.array(7, dtype=np.int64),
@@ -34,13 +33,15 @@ TENSORS = {
     "slot.step": np.arange(5, dtype=np.uint32),
     "none": np.zeros((0, 3), np.float16),
 }
-# A file of format 1, kept for ever: 32-bit [1, 2], then one byte.
+# A file of format 1, kept for ever: the float32 array [1, 2] and the byte 9.
 GOLDEN = (
-    b'\xf8\0\0\0\0\0\0\0{"__metadata__":{"dgrad":"{\\"format\\":1,\\"metadata\\":{\\"k\\":[0.5,'
-    b'null]},\\"needs\\":\\"0.1.0\\"}","sha256":"'
-    b"%s"
-    b'"},"a":{"data_offsets":[8,9],"dtype":"U8","shape":[]},'
-    b'"b":{"data_offsets":[0,8],"dtype":"F32","shape":[2]}}'
+    b"\x18\1\0\0\0\0\0\0"
+    b'{"__metadata__":{"dgrad":"{\\"format\\":1,\\"metadata\\":{\\"k\\":[0.5,null]},'
+    b'\\"needs\\":\\"0.1.0\\"}","sha256":'
+    b'"6954c190824051decc7e41e80212383b6e1e6325756f3164a4ab85eb16b91a33"},'
+    b'"a":{"data_offsets":[8,9],"dtype":"U8","shape":[]},'
+    b'"b":{"data_offsets":[0,8],"dtype":"F32","shape":[2]}}     '
+    b"\0\0\x80?\0\0\0@\t"
 )
 
 
@@ -83,7 +84,7 @@ def sign(text: str, data: bytes) -> bytes:
     text += " " * (-len(text) % 8)
     text = re.sub(r'"sha256":"[0-9a-f]{64}"', f'"sha256":"{"0" * 64}"', text)
     blank = struct.pack("<Q", len(text)) + text.encode() + data
-    return blank.replace(b"0" * 64, hashlib.sha256(blank).hexdigest().encode())
+    return blank.replace(b"0" * 64, hashlib.sha256(blank).hexdigest().encode(), 1)
 
 
 def compact(header: dict[str, Any]) -> str:
@@ -134,19 +135,14 @@ def test_equal_content_gives_equal_bytes(path: Path) -> None:
 
 
 def test_K05_a_file_of_format_1_loads_for_ever(tmp_path: Path) -> None:
-    data = struct.pack("<2fB", 1, 2, 9)
     path = tmp_path / "golden"
-    blank = GOLDEN % (b"0" * 64)
-    blank += b" " * (-len(blank) % 8)
-    digest = hashlib.sha256(blank + data).hexdigest()
-    path.write_bytes(blank.replace(b"0" * 64, digest.encode()) + data)
+    path.write_bytes(GOLDEN)
     loaded = load(path)
     assert loaded.metadata == {"k": [0.5, None]}
     assert equal(loaded.tensors["a"], np.array(9, np.uint8))
     assert equal(loaded.tensors["b"], np.array([1, 2], np.float32))
-    before = path.read_bytes()
     save(path, loaded.tensors, loaded.metadata)
-    assert path.read_bytes() == before
+    assert path.read_bytes() == GOLDEN
 
 
 def test_no_tensors_and_no_metadata(tmp_path: Path) -> None:
@@ -272,7 +268,7 @@ def test_contiguous_arrays_are_not_copied(path: Path, monkeypatch: pytest.Monkey
 
 def test_K01_truncated_at_every_byte(path: Path) -> None:
     content = path.read_bytes()
-    assert 900 < len(content) < 3000
+    assert 1500 < len(content) < 3000
     for size in range(len(content) - 1, -1, -1):
         os.truncate(path, size)
         error = refusal(path)
@@ -463,6 +459,15 @@ BROKEN_HEADERS = {
 def test_K07_header_is_not_strict_json(case: str, tmp_path: Path) -> None:
     error = refusal(tmp_path / "c", sign(BROKEN_HEADERS[case], b""))
     assert error.fault == "K07"
+    assert ("an integer of 5000 digits" in str(error)) == (case == "5000 digits")
+
+
+@pytest.mark.parametrize("digest", [None, 1, "", "0" * 63, "A" * 64, "\u00fc" * 64])
+def test_K02_no_digest(digest: object, tmp_path: Path) -> None:
+    content = forge(lambda header: header["__metadata__"].update(sha256=digest))
+    error = refusal(tmp_path / "c", content)
+    assert error.fault == "K02"
+    assert "states no sha256" in str(error)
 
 
 INNER = {
@@ -530,9 +535,7 @@ OFFSETS: dict[str, list[Any]] = {
 @pytest.mark.parametrize("case", OFFSETS)
 def test_K08_offsets(case: str, tmp_path: Path) -> None:
     first, second = OFFSETS[case]
-    numbers = [
-        int(number) for pair in (first, second) if isinstance(pair, list) for number in pair
-    ]
+    numbers = [int(number) for pair in (first, second) if isinstance(pair, list) for number in pair]
 
     def edit(header: dict[str, Any]) -> None:
         header["w"]["data_offsets"] = first
@@ -651,6 +654,18 @@ def test_K22_a_file_that_shrinks_while_it_is_read(path: Path) -> None:
     with pytest.raises(CheckpointError, match="ended after 4 of 8 bytes") as info:
         checkpoint._read_data(short, 8, path)
     assert info.value.fault == "K01"
+
+
+def test_K21_a_device_that_fails(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(io.FileIO):
+        def readinto(self, buffer: Any) -> int:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(checkpoint, "open_regular", lambda name: io.BufferedReader(Broken(name)))
+    for read in (load, recorded_digest):
+        with pytest.raises(CheckpointError, match=os.strerror(errno.EIO)) as info:
+            read(path)
+        assert info.value.fault == "K21"
 
 
 def test_T31_too_large_for_the_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,8 +33,7 @@ def parse(cells: Sequence[str]) -> NDArray[np.float32] | None:
         return None
     with np.errstate(over="ignore"):
         values = exact.astype(np.float32)
-    if not np.isfinite(values).all():
-        return None
+    # Whatever overflows float32, or is an inexact integer, is at least 2^53.
     if np.abs(exact).max(initial=0) >= _EXACT and any(map(fault, cells)):
         return None
     return values

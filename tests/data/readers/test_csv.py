@@ -81,6 +81,11 @@ def test_D06_line_ends_quotes_blanks_and_byte_order_mark_change_nothing(tmp_path
     assert dataset.feature_names == ("a", "b")
 
 
+def test_a_line_end_inside_quotes_is_kept_as_it_is(tmp_path):
+    path = write(tmp_path, 'a,y\r\n1,"p\r\nq"\r\n2,"p\nq"\r\n')
+    assert read_csv(path, target="y").class_names == ("p\nq", "p\r\nq")
+
+
 def test_features_are_taken_in_the_order_asked_for(tmp_path):
     path = write(tmp_path, "a;y;b;c\n1;0;2;x\n3;1;4;\n")
     dataset = read_csv(path, target="y", features=["b", "a"], delimiter=";")
@@ -288,3 +293,21 @@ def test_D27_numbers_beyond_float32_are_refused(tmp_path, cell):
     refused(tmp_path, f"a,y\n1,0\n0,{cell}\n", "D27", "line 3, column 'y'", task="number")
     path = write(tmp_path, "a,y\n3.4028234e38,0\n1e-46,1\n")
     assert read_csv(path, target="y").inputs[:, 0].tolist() == [np.finfo(np.float32).max, 0]
+
+
+def test_a_damaged_file_is_read_or_refused_but_never_crashes(tmp_path):
+    rng = np.random.default_rng(0)
+    original = ("a,b,y\n" + "1.5,-2e3,x\n0,7,y\n" * 3).encode()
+    special = [*b'\0\n\r,"#.eE-_ \xff\xef\x1f', *range(48, 58)]
+    outcomes = {"read": 0, "refused": 0}
+    for _ in range(1000):
+        damaged = bytearray(original)
+        for place in rng.integers(0, len(damaged), rng.integers(1, 4)):
+            damaged[place] = rng.choice(special)
+        path = write(tmp_path, bytes(damaged[: rng.integers(1, 2 * len(damaged))]))
+        try:
+            read_csv(path, target="y")
+            outcomes["read"] += 1
+        except DataError:
+            outcomes["refused"] += 1
+    assert min(outcomes.values()) > 100

@@ -149,3 +149,18 @@ def test_D17_bytes_after_the_array_are_refused(tmp_path):
 
 def test_D17_image_and_label_counts_must_agree(tmp_path):
     refused(tmp_path, "D17", "3 examples", "2 labels", "labels holds", labels=idx([0, 1]))
+
+
+def test_a_damaged_file_is_read_or_refused_but_never_crashes(tmp_path):
+    rng = np.random.default_rng(0)
+    outcomes = {"read": 0, "refused": 0}
+    for _ in range(1000):
+        images, labels = bytearray(IMAGES), bytearray(LABELS)
+        for content in (images, labels):
+            content[rng.integers(0, len(content))] = rng.choice([0, 1, 2, 3, 8, 9, 14, 127, 255])
+        try:
+            read(tmp_path, images=images, labels=labels)
+            outcomes["read"] += 1
+        except DataError:
+            outcomes["refused"] += 1
+    assert min(outcomes.values()) > 100

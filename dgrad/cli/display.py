@@ -1,0 +1,170 @@
+"""What a training run shows: a live display on a terminal, plain lines elsewhere, or JSON events."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TextIO
+
+from dgrad.cli.messages import printable
+from dgrad.train.run_directory import strict_json
+from dgrad.train.trainer import Trainer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+__all__ = ["JsonEvents", "LiveDisplay", "PlainLines", "is_terminal", "value_line"]
+
+HEARTBEAT_SECONDS = 30.0
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether cursor movements make sense on `stream`."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def value_line(record: Mapping[str, Any]) -> str:
+    """`epoch=2 step=40 train/loss=0.3105 ...`."""
+    return " ".join(f"{k}={_short(v)}" for k, v in record.items())
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+class PlainLines:
+    """One line per evaluation on a stream that is no terminal, and one at least every 30 s."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._over = threading.Event()
+        self._printed = time.monotonic()
+
+    def started(self, trainer: Trainer) -> None:
+        """Begin the heartbeat."""
+        threading.Thread(target=self._beat, args=(trainer,), daemon=True).start()
+
+    def _beat(self, trainer: Trainer) -> None:
+        while not self._over.wait(1.0):
+            if time.monotonic() - self._printed >= HEARTBEAT_SECONDS:
+                progress = trainer.progress
+                self._print(
+                    f"epoch={progress.epoch} step={progress.step}/{trainer.total_steps} "
+                    f"batch/loss={progress.loss:.4g}"
+                )
+
+    def _print(self, line: str) -> None:
+        self._printed = time.monotonic()
+        print(line, file=self._stream, flush=True)
+
+    def evaluated(self, record: Mapping[str, Any], seconds: float) -> None:
+        """Print the record."""
+        self._print(value_line(record))
+
+    def finished(self, outcome: str) -> None:
+        """End the heartbeat; say why training stopped before its end."""
+        self._over.set()
+        if outcome != "done":
+            self._print(f"stopped={outcome.replace(' ', '-')}")
+
+
+class JsonEvents:
+    """One JSON object per event on a stream."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def event(self, kind: str, **fields: Any) -> None:
+        """Write an event."""
+        print(strict_json({"event": kind, **fields}), file=self._stream, flush=True)
+
+    def started(self, trainer: Trainer) -> None:
+        """What is about to be trained."""
+        self.event(
+            "start",
+            parameters=sum(p.size for p in trainer.parameters),
+            rows={name: len(rows) for name, rows in trainer.splits.items()},
+            epochs=trainer.settings.epochs,
+            steps=trainer.total_steps,
+        )
+
+    def evaluated(self, record: Mapping[str, Any], seconds: float) -> None:
+        """The record, and the seconds so far."""
+        self.event("evaluation", **record, seconds=round(seconds, 3))
+
+    def finished(self, outcome: str) -> None:
+        """How the loop ended."""
+        self.event("trained", outcome=outcome)
+
+
+class LiveDisplay:
+    """A bar with rate, time left and the live loss on a terminal; a line stays per evaluation.
+
+    Drawn by rich's timer from the trainer's counters: a step costs nothing.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._bar: Progress | None = None
+        self._columns: list[str] = []
+
+    def started(self, trainer: Trainer) -> None:
+        """Show the bar."""
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        class Bar(Progress):
+            def get_renderables(self) -> Any:
+                progress = trainer.progress
+                for task in self.tasks:  # one, before every redraw
+                    rate = (task.speed or 0.0) if task.speed else 0.0
+                    self.tasks[0].fields.update(loss=f"{progress.loss:.4f}", rate=f"{rate:,.0f}")
+                    self.update(
+                        task.id,
+                        completed=progress.step,
+                        description=f"epoch {min(progress.epoch + 1, trainer.settings.epochs)}"
+                        f"/{trainer.settings.epochs}",
+                    )
+                yield from super().get_renderables()
+
+        console = Console(file=self._stream, highlight=False, markup=False, emoji=False)
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.completed}/{task.total}"),
+            TextColumn("{task.fields[rate]} steps/s"),
+            TextColumn("loss {task.fields[loss]}"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            expand=True,
+            refresh_per_second=8,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._bar.add_task("epoch 1", total=trainer.total_steps, loss="-", rate="-")
+        self._bar.start()
+
+    def evaluated(self, record: Mapping[str, Any], seconds: float) -> None:
+        """Leave a line above the bar; the names are shown once, as a heading."""
+        shown = {k: v for k, v in record.items() if k != "lr"}
+        widths = [max(len(name), 8) for name in shown]
+        if list(shown) != self._columns:
+            self._columns = list(shown)
+            self._print("  ".join(f"{n:>{w}}" for n, w in zip(shown, widths, strict=True)))
+        cells = (f"{v:.4f}" if isinstance(v, float) else str(v) for v in shown.values())
+        self._print("  ".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True)))
+
+    def _print(self, line: str) -> None:
+        if self._bar is not None:
+            self._bar.console.print(printable(line), soft_wrap=True)
+
+    def finished(self, outcome: str) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            if outcome != "done":
+                self._print(f"stopped: {outcome}")

@@ -1,0 +1,14 @@
+"""Results on stdout: every digit, so that two commands can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["print_results"]
+
+
+def print_results(split: str, results: Mapping[str, float]) -> None:
+    """`test/accuracy 0.9814814814814815`, a line each, aligned."""
+    width = max(len(name) for name in results) + len(split) + 1
+    for name, value in results.items():
+        print(f"{f'{split}/{name}':<{width}}  {value!r}")

@@ -1,0 +1,79 @@
+"""`dgrad train`: train what a config describes into a new run directory."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import typer
+
+__all__ = ["train"]
+
+
+def train(
+    config: Path = typer.Argument(..., metavar="CONFIG", help="The YAML file.", show_default=False),
+    overrides: list[str] = typer.Argument(
+        None,
+        metavar="[KEY=VALUE]...",
+        help="Values to change, such as train.epochs=5; ~KEY removes one.",
+        show_default=False,
+    ),
+    run_dir: Path = typer.Option(
+        None, metavar="DIR", help="Write the run here, not to runs/NAME/001.", show_default=False
+    ),
+    as_json: bool = typer.Option(False, "--json", help="One JSON object per event on stdout."),
+    quiet: bool = typer.Option(False, "--quiet", "-q", help="Print the result alone."),
+    traceback: bool = typer.Option(False, "--traceback", help="Show Python's traceback of errors."),
+) -> None:
+    """Train the model that CONFIG describes; writes a run directory, prints the test result."""
+    from dgrad.cli.display import JsonEvents, LiveDisplay, PlainLines, is_terminal
+    from dgrad.cli.interrupts import graceful
+    from dgrad.cli.messages import printable
+    from dgrad.cli.results import print_results
+    from dgrad.config.document import load
+    from dgrad.config.experiment import Experiment
+    from dgrad.train.run_directory import RunDirectory
+
+    checked = load(config, overrides or ())
+    experiment = Experiment.build(checked)
+    keep = checked.train.checkpoint.keep
+    with (
+        RunDirectory.create_at(run_dir, keep=keep)
+        if run_dir is not None
+        else RunDirectory.create(Path("runs"), checked.name, keep=keep)
+    ) as directory:
+        events = JsonEvents(sys.stdout)
+        display: JsonEvents | LiveDisplay | PlainLines = PlainLines(sys.stderr)
+        if as_json:
+            display = events
+        elif is_terminal(sys.stderr):
+            display = LiveDisplay(sys.stderr)
+
+        def say(text: str) -> None:
+            if not (quiet or as_json):
+                print(printable(text), file=sys.stderr)
+
+        for warning in experiment.data.warnings:
+            if not quiet:
+                print(printable(f"warning: {warning}"), file=sys.stderr)
+        say(experiment.describe())
+        say(f"run directory: {directory.path}")
+        with graceful(experiment.trainer) as interrupts:
+            outcome = experiment.run(directory, sys.argv, [] if quiet else [display])
+    if interrupts.exit_code is not None:
+        if as_json:
+            events.event("interrupted", checkpoint=str(outcome.checkpoint))
+        else:
+            step = experiment.trainer.progress.step
+            print(
+                printable(f"interrupted at step {step}; its state is saved in {directory.path}"),
+                file=sys.stderr,
+            )
+        raise typer.Exit(interrupts.exit_code)
+    if as_json:
+        results = {f"{outcome.split}/{k}": v for k, v in outcome.results.items()}
+        events.event("result", **results, checkpoint=str(outcome.checkpoint))
+    else:
+        print_results(outcome.split, outcome.results)
+        say(f"best weights: {outcome.checkpoint}")
+        say(f"measure them again: dgrad eval {directory.path}")

@@ -1,0 +1,98 @@
+"""gradcheck and gradgradcheck: is the gradient of a function the one its values show?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dgrad.core.tensor import Tensor
+from dgrad.errors import WrongGradientError
+from dgrad.functional.compare import Settings, Subject, check_orders
+from dgrad.functional.differences import Tolerance
+from dgrad.functional.report import FAILURES, Check, Report
+
+__all__ = ["as_sequence", "gradcheck", "gradgradcheck", "private"]
+
+
+def gradcheck(
+    function: Callable[..., Any],
+    inputs: Any,
+    *,
+    order: int = 1,
+    eps: float = 2e-4,
+    rtol: float = 1e-6,
+    atol: float = 1e-9,
+    names: Sequence[str] | None = None,
+    seed: int = 0,
+    raise_exception: bool = True,
+) -> Report:
+    """Compare the gradients of function(*inputs) with central differences, up to `order`.
+
+    function: Tensors -> Tensor, or a tuple or list of them. inputs: one or a sequence; those that
+    require grad are checked, and arrays of floats; if that is none, all Tensors of floats. The
+    rest is passed as it is. Everything is copied first, and computed in float64.
+    eps: the first step, relative to an entry's size; others are tried where it does not agree.
+    rtol, atol: an error is allowed up to rtol * |derivative| + atol * the largest derivative.
+    Raises WrongGradientError, which names input, index and both values; raise_exception=False
+    returns the report all the same.
+    """
+    values = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+    labels = list(names) if names is not None else [f"inputs[{i}]" for i in range(len(values))]
+    if len(labels) != len(values):
+        raise ValueError(f"gradcheck: {len(values)} inputs but {len(labels)} names")
+    name = getattr(function, "__name__", type(function).__name__)
+    checks: list[Check] = []
+    leaves: dict[str, Tensor] = {}
+    args: list[Any] = []
+    for label, value, checked in zip(labels, values, _checked(values), strict=True):
+        if checked:
+            leaves[label] = private(value)
+        else:
+            checks.append(_passed_over(name, label, value))
+        args.append(leaves.get(label, value))
+    if leaves:
+        subject = Subject("function", name, lambda: as_sequence(function(*args)), leaves)
+        settings = Settings(seed=seed, eps=eps, tolerance=Tolerance(rtol, atol))
+        checks += check_orders(subject, order, settings)
+    report = Report(checks, seed)
+    if raise_exception and report.wrong:
+        raise WrongGradientError(
+            "\n".join(map(str, report.wrong)), fault=FAILURES[report.wrong[0].verdict]
+        )
+    return report
+
+
+def gradgradcheck(function: Callable[..., Any], inputs: Any, **options: Any) -> Report:
+    """gradcheck to order 2: also the gradients' own, by the inputs and by the outputs' seeds."""
+    return gradcheck(function, inputs, **{"order": 2, **options})
+
+
+def private(value: Any) -> Tensor:
+    """A leaf of its own: a contiguous float64 copy, whatever memory `value` shares."""
+    data = value.data if isinstance(value, Tensor) else value
+    return Tensor(np.array(data, dtype=np.float64, order="C"), requires_grad=True)
+
+
+def as_sequence(result: Any) -> Sequence[Any]:
+    """One output or several as a sequence."""
+    return result if isinstance(result, list | tuple) else (result,)
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, Tensor | np.ndarray) and value.dtype.kind == "f"
+
+
+def _checked(values: Sequence[Any]) -> list[bool]:
+    """Which inputs to check."""
+    chosen = [
+        _is_float(v) and (v.requires_grad if isinstance(v, Tensor) else True) for v in values
+    ]
+    return chosen if any(chosen) else [_is_float(v) for v in values]
+
+
+def _passed_over(subject: str, label: str, value: Any) -> Check:
+    kind = value.dtype if isinstance(value, Tensor | np.ndarray) else type(value).__name__
+    note = "it does not require grad" if _is_float(value) else f"it is {kind}"
+    return Check("function", subject, label, "skipped: no gradient", note=note)

@@ -1,0 +1,46 @@
+"""Layers, losses and initialisation: one file per family, PyTorch's names."""
+
+from dgrad.nn import init
+from dgrad.nn.activation import (
+    GELU,
+    LeakyReLU,
+    LogSoftmax,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+from dgrad.nn.container import ModuleList, Sequential
+from dgrad.nn.dropout import Dropout
+from dgrad.nn.linear import Identity, Linear
+from dgrad.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss
+from dgrad.nn.module import LoadResult, Module, Parameter
+from dgrad.nn.shape import Flatten
+
+__all__ = [
+    "GELU",
+    "BCEWithLogitsLoss",
+    "CrossEntropyLoss",
+    "Dropout",
+    "Flatten",
+    "Identity",
+    "LeakyReLU",
+    "Linear",
+    "LoadResult",
+    "LogSoftmax",
+    "Loss",
+    "MSELoss",
+    "Module",
+    "ModuleList",
+    "Parameter",
+    "ReLU",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+    "init",
+]
