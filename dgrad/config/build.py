@@ -107,7 +107,7 @@ def load_data(config: Config, state: Mapping[str, Mapping[str, Any]] | None = No
     return LoadedData(dataset, parts, tuple(made), inputs, warnings)
 
 
-def _make(component: Component, problems: Problems | None = None, **supplied: Any) -> Any:
+def _make(component: Component, **supplied: Any) -> Any:
     """component.target(**arguments, **supplied); a refused argument is a ConfigError there."""
     try:
         return component.target(**component.arguments, **supplied)

@@ -43,6 +43,7 @@ __all__ = [
     "Sections",
     "Split",
     "Train",
+    "from_text",
     "load",
 ]
 
@@ -241,14 +242,27 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     Raises ConfigError holding all problems, with their places. Values that only the data know
     stay as References (`$data.classes`).
     """
+    return from_text(yaml.read_text(path), path, overrides)
+
+
+def from_text(
+    text: str,
+    path: str | Path,
+    overrides: Iterable[str] = (),
+    *,
+    plugins: Iterable[Path] | None = None,
+) -> Config:
+    """As `load`, from the text of a config whose relative paths start at the folder of `path`.
+
+    plugins: load these, and none that the text names, as it may come from a checkpoint.
+    """
     _register_shipped()
     path = Path(path)
-    text = yaml.read_text(path)
     problems = Problems()
     tree = yaml.parse(text, str(path), path.absolute().parent)
     tree = apply_overrides(tree, overrides, problems)
     tree = with_vars(_completed(tree, path))
-    _load_plugins(tree, problems)
+    _load_plugins(tree, plugins, problems)
     arguments = bind(Sections, tree, problems, "")
     problems.raise_if_any()
     return Config(**arguments, path=path, text=text, tree=tree)
@@ -271,15 +285,18 @@ def _completed(tree: Mapping, path: Path) -> Mapping:
     return Mapping(entries, tree.mark)
 
 
-def _load_plugins(tree: Mapping, problems: Problems) -> None:
+def _load_plugins(tree: Mapping, instead: Iterable[Path] | None, problems: Problems) -> None:
     """Run the plugins; stop if one fails, as its components would be reported as unknown."""
-    if "plugins" not in tree.entries:
-        return
-    node, failed = tree.entries["plugins"].value, Problems()
-    paths = convert(node, tuple[Path, ...], failed, "plugins")
-    if not len(failed) and isinstance(node, Sequence):
-        for path, item in zip(paths, node.items, strict=True):
-            load_plugin(path, item.mark, failed)
+    failed = Problems()
+    if instead is not None:
+        for path in instead:
+            load_plugin(Path(path).resolve(), tree.mark, failed)
+    elif "plugins" in tree.entries:
+        node = tree.entries["plugins"].value
+        paths = convert(node, tuple[Path, ...], failed, "plugins")
+        if not len(failed) and isinstance(node, Sequence):
+            for path, item in zip(paths, node.items, strict=True):
+                load_plugin(path, item.mark, failed)
     if len(failed):
         problems.extend(failed.sorted())
         problems.raise_if_any()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,10 +38,13 @@ class Outcome:
 class Experiment:
     """A config with its data and its trainer."""
 
-    def __init__(self, config: Config, data: LoadedData, trainer: Trainer) -> None:
+    def __init__(
+        self, config: Config, data: LoadedData, trainer: Trainer, checkpoint: Path | None = None
+    ) -> None:
         self.config = config
         self.data = data
         self.trainer = trainer
+        self.checkpoint = checkpoint  # the file it was restored from
 
     @classmethod
     def build(cls, config: Config) -> Experiment:
@@ -66,9 +70,11 @@ class Experiment:
         _check_sources(data, stored)
         trainer = build_trainer(config, data)
         trainer.model.load_state_dict(_section(stored.tensors, "model"))
-        trainer.optimizer.load_state_arrays(_section(stored.tensors, "optimizer"), names(trainer))
+        trainer.optimizer.load_state_arrays(
+            _section(stored.tensors, "optimizer"), trainer.model.named_parameters()
+        )
         trainer.progress = Progress(**stored.metadata["progress"])
-        return cls(config, data, trainer)
+        return cls(config, data, trainer, stored.path)
 
     def run(
         self, directory: RunDirectory, argv: Sequence[str], watchers: Sequence[Watcher] = ()
@@ -78,7 +84,7 @@ class Experiment:
         directory.write_text("config.yaml", config.text)
         directory.write_text("resolved.yaml", yaml.dump(config.resolved()))
         record = environment(argv, config.seed)
-        directory.write_text("environment.json", _json(record))
+        directory.write_text("environment.json", json.dumps(record, indent=1) + "\n")
         parts = self.data.split
         directory.write_arrays(
             "splits.npz", {"train": parts.train, "val": parts.val, "test": parts.test}
@@ -89,13 +95,20 @@ class Experiment:
                 progress.step, self.tensors(), self.metadata(record), best=best
             )
 
-        how = self.trainer.fit(save, *watchers)
+        how = self.trainer.fit(save, _Recorder(directory), *watchers)
         path = find_checkpoint(directory.path)
         best = checkpoint.load(path)
         self.trainer.model.load_state_dict(_section(best.tensors, "model"))
         split = "test" if "test" in self.trainer.splits else self.splits[-1]
         results = {} if how == "interrupted" else self.trainer.evaluate(split)
         return Outcome(how, path, split, results)
+
+    def describe(self) -> str:
+        """One line: model, parameters, rows."""
+        rows = ", ".join(f"{len(each):,} {name}" for name, each in self.trainer.splits.items())
+        count = sum(p.size for p in self.trainer.parameters)
+        layers = " > ".join(component.name for component in self.config.model.layers)
+        return f"{self.config.name}: {layers}, {count:,} parameters; rows: {rows}"
 
     @property
     def splits(self) -> list[str]:
@@ -107,7 +120,7 @@ class Experiment:
         trainer = self.trainer
         sections = {
             "model": trainer.model.state_dict(),
-            "optimizer": trainer.optimizer.state_arrays(names(trainer)),
+            "optimizer": trainer.optimizer.state_arrays(trainer.model.named_parameters()),
             "transform": {
                 f"{i}.{key}": array
                 for i, transform in enumerate(self.data.transforms)
@@ -133,3 +146,64 @@ class Experiment:
             ],
             "environment": environment,
         }
+
+
+class _Recorder:
+    """Writes a run's log files."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self._directory = directory
+
+    def started(self, trainer: Trainer) -> None:
+        """Nothing to write yet."""
+
+    def evaluated(self, record: Mapping[str, Any], seconds: float) -> None:
+        """metrics.jsonl gets what is deterministic, timing.jsonl the rest."""
+        self._directory.log_metrics(record)
+        rate = record["step"] / seconds if seconds else 0.0
+        timing = {"step": record["step"], "seconds": seconds, "steps_per_second": rate}
+        self._directory.log_timing(timing)
+
+    def finished(self, outcome: str) -> None:
+        """log.txt says how the loop ended."""
+        self._directory.log.append(f"training ended: {outcome}")
+
+
+def _section(tensors: Mapping[str, Any], section: str) -> dict[str, Any]:
+    """The tensors of a section, by their names within it."""
+    start = f"{section}."
+    return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+
+
+def _stored_config(stored: checkpoint.Checkpoint, plugins: Sequence[Path]) -> Config:
+    """The config that a checkpoint carries."""
+    version = stored.metadata.get("format")
+    if version != FORMAT:
+        raise CheckpointError(
+            f"{stored.path}: its content has format {version}, this dgrad reads {FORMAT}",
+            fault="K05",
+        )
+    text = stored.metadata["config"]
+    place = stored.path.with_suffix(".yaml")  # what errors call the text inside the checkpoint
+    named = yaml.plain(yaml.parse(text, str(place))).get("plugins")
+    if named and not plugins:
+        options = " ".join(f"--plugin {path}" for path in named)
+        raise CheckpointError(
+            f"{stored.path} needs code, and a checkpoint never loads any by itself. "
+            f"If you trust it, add: {options}",
+            fault="K19",
+        )
+    return from_text(text, place, plugins=plugins)
+
+
+def _check_sources(data: LoadedData, stored: checkpoint.Checkpoint) -> None:
+    """The data files must be those that the checkpoint's run was trained on."""
+    before = {source["path"]: source["sha256"] for source in stored.metadata["sources"]}
+    for source in data.dataset.sources:
+        if before.get(source.path) != source.sha256:
+            raise DataError(
+                f"{source.path} has changed since {stored.path.name} was written: its sha256 is "
+                f"{source.sha256[:16]}..., it was {str(before.get(source.path))[:16]}...; "
+                f"the splits would not be the same",
+                fault="T26",
+            )

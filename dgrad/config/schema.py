@@ -99,7 +99,7 @@ def _convert_union(node: Node, members: tuple[Any, ...], at: Spot) -> Any:
     for member in sorted(members, key=lambda member: member is not kind):
         attempt = Problems()
         value = _convert(node, member, dataclasses.replace(at, problems=attempt))
-        if value is not FAILED:
+        if not len(attempt):
             return value
         # A member that took the value's shape and disliked something in it was meant.
         if member is not type(None) and not _is_mismatch(attempt, node):

@@ -20,10 +20,10 @@ from yaml.reader import Reader
 from yaml.scanner import Scanner
 
 from dgrad.config.marks import Mark, Problems, Source, quote, refuse, suggest
-from dgrad.config.tree import Entry, Mapping, Node, Scalar, Sequence, scalar
+from dgrad.config.tree import Entry, Mapping, Node, Scalar, Sequence, dump, plain, scalar
 from dgrad.errors import ConfigError
 
-__all__ = ["parse", "parse_value", "read", "read_text"]
+__all__ = ["check_characters", "dump", "parse", "parse_value", "plain", "read", "read_text"]
 
 MAX_BYTES = 2**20
 MAX_DEPTH = 32

@@ -7,10 +7,10 @@ the rules themselves are recorded. No recursion; the heap holds the nodes that h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
 from sys import getrefcount
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -37,23 +37,18 @@ def backward(
     outputs: Tensor or sequence of them; grad_outputs: their seeds, 1 for a single element.
     Raises GraphError (no graph, non-scalar root without a seed, walked twice), ShapeError.
     """
-    roots = _roots(outputs, grad_outputs, create_graph)
+    roots = _roots("backward", outputs, grad_outputs, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
     if inputs is None:
         arrived = _walk(roots, None, None, create_graph, retain)
     else:
-        targets = _listed(inputs, "inputs")
-        if not targets:
-            raise ValueError("backward: inputs is empty")
-        wanted = {t.node for t in targets if t.node is not None}
-        if len(wanted) < len({id(t) for t in targets}):
-            raise GraphError("backward: an entry of inputs does not require grad")
+        by_node = {t.node: t for t in _targets("backward", inputs)}
+        wanted = set(by_node)
         arrived = _walk(roots, wanted, _needed(roots, wanted), create_graph, retain)
-        by_node = {t.node: t for t in targets}
         arrived = [(by_node[node], g, own) for node, g, own in arrived]
-    for target, g, own in arrived:
+    for target, g, own in arrived:  # only now: a walk that fails leaves every grad as it was
         tensor = target.tensor() if isinstance(target, Leaf) else target
-        if tensor is not None:  # else the leaf was dropped, nobody can read its grad
+        if tensor is not None and tensor.node is not None:  # else dropped, or frozen since
             _accumulate(tensor, g, own)
 
 
@@ -71,18 +66,14 @@ def grad(
     create_graph: the results can be differentiated again, to any order.
     allow_unused: None, instead of an error, for an input that outputs do not depend on.
     """
-    targets = _listed(inputs, "inputs")
-    if not targets:
-        raise ValueError("grad: inputs is empty")
-    roots = _roots(outputs, grad_outputs, create_graph)
-    for i, t in enumerate(targets):
-        if t.node is None:
-            raise GraphError(f"grad: inputs[{i}] does not require grad")
+    targets = _targets("grad", inputs)
+    roots = _roots("grad", outputs, grad_outputs, create_graph)
     wanted = {t.node for t in targets}
     retain = create_graph if retain_graph is None else retain_graph
     arrived = _walk(roots, wanted, _needed(roots, wanted), create_graph, retain)
     found = {
-        node: g if create_graph else from_parts(_own(g, own), None) for node, g, own in arrived
+        node: g if create_graph else from_parts(g if own else g.copy(), None)
+        for node, g, own in arrived
     }
     for i, t in enumerate(targets):
         if t.node not in found and not allow_unused:
@@ -93,46 +84,67 @@ def grad(
 
 
 def _listed(value: Any, name: str) -> list[Tensor]:
-    items = [value] if isinstance(value, Tensor) else list(value)
+    items = (
+        list(value) if isinstance(value, Iterable) and not isinstance(value, Tensor) else [value]
+    )
     for item in items:
         if not isinstance(item, Tensor):
             raise TypeError(f"{name}: expected Tensors, got {type(item).__name__}")
     return items
 
 
-def _roots(outputs: Any, seeds: Any, record: bool) -> list[tuple[Edge, Any]]:
+def _targets(caller: str, inputs: Any) -> list[Tensor]:
+    """The Tensors whose gradients are asked for."""
+    targets = _listed(inputs, "inputs")
+    if not targets:
+        raise ValueError(f"{caller}: inputs is empty")
+    for i, t in enumerate(targets):
+        if t.node is None:
+            raise GraphError(f"{caller}: inputs[{i}] does not require grad")
+    return targets
+
+
+def _roots(caller: str, outputs: Any, seeds: Any, record: bool) -> list[tuple[Edge, Any]]:
     """(node, seed) of every output; nothing has been changed when this raises."""
-    if seeds is None and not record and isinstance(outputs, Tensor) and not outputs.data.ndim:
-        if outputs.node is not None:  # the loss of every training step
-            return [(outputs.node, np.array(1, outputs.data.dtype))]
+    node = outputs.node if isinstance(outputs, Tensor) else None
+    if seeds is None and not record and node is not None and not node.shape:
+        return [(node, np.array(1, node.dtype))]  # the loss of every training step
     tensors = _listed(outputs, "outputs")
     given = [seeds] if seeds is None or not isinstance(seeds, list | tuple) else list(seeds)
     if seeds is None:
         given = [None] * len(tensors)
     if len(given) != len(tensors):
-        raise GraphError(f"backward: {len(tensors)} outputs but {len(given)} grad_outputs")
+        raise GraphError(f"{caller}: {len(tensors)} outputs but {len(given)} grad_outputs")
     roots = []
     for t, seed in zip(tensors, given, strict=True):
         if t.node is None:
-            raise GraphError("backward: this Tensor does not require grad and has no graph")
+            raise GraphError(f"{caller}: this Tensor does not require grad and has no graph")
         if seed is None:
             if t.data.size != 1:
                 raise GraphError(
-                    f"backward: the result of {t.node.name} has shape {t.shape}; "
+                    f"{caller}: the result of {t.node.name} has shape {t.shape}; "
                     f"only a single element can start without a gradient"
                 )
-            array = np.ones_like(t.data)
-        else:
-            array = to_array(seed)
-            if array.shape != t.shape:
-                raise ShapeError(
-                    f"backward: the gradient for {t.node.name} has shape {array.shape}, "
-                    f"its output {t.shape}"
-                )
-            array = array.astype(t.dtype, copy=False)
-        keep = record and isinstance(seed, Tensor) and array is seed.data
-        roots.append((t.node, (seed if keep else from_parts(array, None)) if record else array))
+            seed = np.ones_like(t.data)
+        array = to_array(seed)
+        if array.shape != t.shape:
+            raise ShapeError(
+                f"{caller}: the gradient for {t.node.name} has shape {array.shape}, "
+                f"its output {t.shape}"
+            )
+        roots.append(
+            (t.node, _linked(seed, array, t) if record else array.astype(t.dtype, copy=False))
+        )
     return roots
+
+
+def _linked(seed: Any, array: np.ndarray, root: Tensor) -> Tensor:
+    """The seed as a Tensor of the root's dtype, still on its own graph if it has one."""
+    start = seed if isinstance(seed, Tensor) else from_parts(array, None)
+    if start.dtype == root.dtype:
+        return start
+    with enable_grad():
+        return cast(Tensor, start.astype(root.dtype))
 
 
 def _needed(roots: Sequence[tuple[Edge, Any]], wanted: set[Any]) -> set[Any]:
@@ -175,7 +187,7 @@ def _walk_nodes(
     record: bool,
     retain: bool,
 ) -> list[tuple[Any, Any, bool]]:
-    """The loop of _walk: one function, its steps written out, for it runs in every training step."""
+    """The loop of _walk, its steps written out: it runs once per node of every training step."""
     grads: dict[Edge, Any] = {}  # the sum so far for each node in the heap
     owned: set[Edge] = set()  # nodes whose sum lies in a buffer that nothing else can reach
     heap: list[tuple[int, Edge]] = []
@@ -188,6 +200,9 @@ def _walk_nodes(
         g = grads.pop(node)
         if node.hooks is not None:
             g = _run_hooks(node, node.hooks, g, owned, record)
+            retained = node.hooks.retained and node.hooks.retained()
+            if retained is not None and wanted is None:
+                arrived.append((retained, g, False))
         if wanted is None:
             if type(node) is Leaf:
                 arrived.append((node, g, node in owned))
@@ -214,10 +229,7 @@ def _walk_nodes(
         for i, edge in enumerate(edges):
             if edge is None:
                 continue
-            if results is None:
-                gx = rules[i](g, saved, node.params)
-            else:
-                gx = results[i]
+            gx = rules[i](g, saved, node.params) if results is None else results[i]
             if gx is None:
                 continue
             if record:
@@ -236,6 +248,7 @@ def _walk_nodes(
                 type(edge) is Leaf  # nothing else can write into the array: no need to copy it
                 and not record
                 and gx.base is None
+                and gx.flags.writeable
                 and getrefcount(gx) <= (_ALONE if results is None else _ALONE + 1)
             ):
                 owned.add(edge)
@@ -301,10 +314,12 @@ def _unbroadcast(g: Any, edge: Edge, op: Any) -> Any:
 
 
 def _run_hooks(node: Edge, hooks: Hooks, g: Any, owned: set[Edge], record: bool) -> Any:
-    """g after the node's hooks, each of which sees a Tensor of its own; then `retain_grad`."""
-    for function in list(hooks.functions.values()):
+    """g after the node's hooks, each of which sees an array of its own."""
+    for key, function in list(hooks.functions.items()):
+        if key not in hooks.functions:  # an earlier hook removed it
+            continue
         with set_grad_enabled(record):
-            result = function(g if record else from_parts(g.copy(), None))
+            result = function(_private(g))
         if result is None:
             continue
         result = result if isinstance(result, Tensor) else Tensor(result)
@@ -318,25 +333,23 @@ def _run_hooks(node: Edge, hooks: Hooks, g: Any, owned: set[Edge], record: bool)
             result = result.astype(node.dtype)
         g = result if record else result.data
         owned.discard(node)
-    retained = hooks.retained() if hooks.retained is not None else None
-    if retained is not None:
-        _accumulate(retained, g, False)
     return g
 
 
-def _own(g: np.ndarray, own: bool) -> np.ndarray:
-    """g if its buffer belongs to this walk alone, else a copy."""
-    return g if own else g.copy()
+def _private(g: Any) -> Tensor:
+    """A gradient as a Tensor with an array of its own, on the graph where g is."""
+    return (
+        from_parts(g.data.copy(), g.node) if isinstance(g, Tensor) else from_parts(g.copy(), None)
+    )
 
 
 def _accumulate(tensor: Tensor, g: Any, own: bool) -> None:
     """Add g to tensor.grad; into the same array unless the gradient itself is recorded."""
     before = tensor.grad
-    if isinstance(g, Tensor):
-        tensor.grad = g if before is None else before + g
-    elif before is None:
-        tensor._grad = from_parts(g if own else g.copy(), None)
-    elif before.node is None:
+    if before is None:
+        tensor._grad = from_parts(g, None) if own else _private(g)
+    elif not isinstance(g, Tensor) and before.node is None and before.data.flags.writeable:
         np.add(before.data, g, out=before.data)
     else:
-        tensor._grad = before + g
+        with enable_grad():  # whatever the caller's mode: the sum belongs to both graphs
+            tensor._grad = before + g

@@ -6,15 +6,15 @@ of every program, and unrolling it halves its cost.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dgrad.core.modes import is_grad_enabled, paused
 from dgrad.core.node import Node
-from dgrad.core.tensor import Tensor, from_parts
-from dgrad.errors import DgradError
+from dgrad.core.tensor import Tensor
+from dgrad.errors import DgradError, OpDefinitionError
 
 if TYPE_CHECKING:
     from dgrad.core.op import Op
@@ -135,8 +135,10 @@ def _general(op: Op) -> Callable[..., Any]:
             raise
         except FORWARD_ERRORS as cause:
             raise op.error(cause, arrays) from cause
-        kept: tuple[Any, ...] = ()
+        kept: Sequence[Any] = ()
         if keeps:
+            if not isinstance(out, tuple) or len(out) != 1 + len(op.keeps):
+                raise OpDefinitionError(f"{op.name}: its forward must return (out, *{op.keeps})")
             out, *kept = out
         if not found:
             return out
@@ -147,9 +149,9 @@ def _general(op: Op) -> Callable[..., Any]:
         if not mask or not differentiable or (paused and not is_grad_enabled()):
             made.node = None
             return made
-        inputs = arrays
+        inputs: Sequence[Any] = arrays
         if variadic:
-            mask, inputs = 1, (tuple(arrays),)
+            mask, inputs = 1, [tuple(arrays)]
         plan = plans[mask] or op.plan(mask)
         made.node = Node(op, tuple(edges), plan.keep((*inputs, out, *kept)), params, out)
         return made

@@ -14,17 +14,18 @@ y = Cube.apply(t)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import numpy as np
 
 from dgrad.core.modes import is_grad_enabled, no_grad, set_grad_enabled
 from dgrad.core.node import Node, Output
-from dgrad.core.tensor import Tensor, from_parts
-from dgrad.errors import OpDefinitionError, ShapeError
+from dgrad.core.tensor import Tensor, from_parts, raw_gradients
+from dgrad.errors import GraphError, OpDefinitionError, ShapeError
 
-__all__ = ["Context", "Function"]
+__all__ = ["Context", "Function", "once_differentiable"]
 
 
 class Context:
@@ -36,51 +37,104 @@ class Context:
     def __init__(self, needs_input_grad: tuple[bool, ...]) -> None:
         self.needs_input_grad = needs_input_grad
         self._to_save: tuple[Tensor | None, ...] = ()
-        self._saved: tuple[Tensor | None, ...] = ()
+        self._saved: tuple[Tensor | None, ...] | None = None  # set while backward runs
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep these inputs, outputs or intermediates until backward has run."""
+        for t in tensors:
+            if t is not None and not isinstance(t, Tensor):
+                raise OpDefinitionError(
+                    f"save_for_backward takes Tensors and None, got {type(t).__name__}; "
+                    f"keep other values as attributes of ctx"
+                )
         self._to_save = tensors
 
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
-        """What was saved, linked to the graph when the backward itself is recorded."""
+        """What was saved, linked to the graph when the backward itself is recorded.
+
+        Raises GraphError outside backward, the only place where it can be relied on.
+        """
+        if self._saved is None:
+            raise GraphError("saved_tensors can be read only while backward(ctx, ...) runs")
         return self._saved
 
 
 class Function:
     """Base of custom operations: define static `forward(ctx, ...)` and `backward(ctx, *grads)`.
 
-    forward gets Tensors (not recording) and any other arguments as they are, and returns a Tensor
-    or a tuple. backward gets one gradient per output and returns one per argument of forward,
-    None for those without. To be differentiable twice, backward uses Tensor operations.
+    forward gets Tensors (not recording) and any other arguments as they are, and returns a Tensor,
+    or a tuple in which other values may stand. backward gets one gradient per output (None for
+    those other values) and returns one per argument of forward, None for those without. To be
+    differentiable twice, backward uses Tensor operations and saves only inputs and outputs.
     """
 
     @staticmethod
     def forward(ctx: Context, *args: Any) -> Any:
         """Compute the result."""
-        raise OpDefinitionError("a Function must define forward(ctx, ...)")
 
     @staticmethod
     def backward(ctx: Context, *grads: Any) -> Any:
         """Compute the gradients of forward's arguments from those of its results."""
-        raise OpDefinitionError("this Function has no backward(ctx, ...): define one")
 
     @classmethod
     def apply(cls, *args: Any) -> Any:
         """Run forward; record it when an argument requires grad."""
+        for name in ("forward", "backward"):
+            if getattr(cls, name) is getattr(Function, name):
+                raise OpDefinitionError(f"{cls.__name__} must define {name}(ctx, ...)")
         edges = tuple(a.node if isinstance(a, Tensor) else None for a in args)
         ctx = Context(tuple(edge is not None for edge in edges))
+        inputs = [from_parts(a.data, None) if isinstance(a, Tensor) else a for a in args]
         with no_grad():
-            result = cls.forward(
-                ctx, *(from_parts(a.data, None) if isinstance(a, Tensor) else a for a in args)
-            )
+            result = cls.forward(ctx, *inputs)
         single = not isinstance(result, tuple)
-        results = tuple(_as_result(cls, r) for r in ((result,) if single else result))
-        if not is_grad_enabled() or not any(ctx.needs_input_grad):
-            return results[0] if single else results
-        made = _record(_CustomOp(cls, ctx), edges, args, results, single)
-        return made[0] if single else made
+        results = tuple(map(_as_result, (result,) if single else result))
+        if single and not isinstance(results[0], Tensor):
+            raise OpDefinitionError(
+                f"{cls.__name__}.forward must return a Tensor, an array or a tuple, "
+                f"got {type(result).__name__}"
+            )
+        if is_grad_enabled() and any(ctx.needs_input_grad):
+            results = _record(_CustomOp(cls, ctx), edges, inputs, results, single)
+        return results[0] if single else results
+
+
+class _Final(Function):
+    """Passes a gradient on, linked to what it came from, and refuses to be differentiated."""
+
+    @staticmethod
+    def forward(ctx: Context, name: str, result: Tensor, *sources: Any) -> Tensor:
+        ctx.name = name  # type: ignore[attr-defined]
+        return result
+
+    @staticmethod
+    def backward(ctx: Context, *grads: Any) -> Any:
+        raise GraphError(
+            f"{ctx.name} is once_differentiable: "  # type: ignore[attr-defined]
+            f"it has no second derivative"
+        )
+
+
+def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator of a Function's backward that computes outside the graph, on arrays say.
+
+    It runs without recording; differentiating its results raises GraphError.
+    """
+
+    @functools.wraps(backward)
+    def once(ctx: Context, *grads: Any) -> Any:
+        with no_grad():
+            results = backward(ctx, *grads)
+        if not is_grad_enabled():
+            return results
+        name, sources = backward.__qualname__, (*grads, *ctx.saved_tensors)
+        return tuple(
+            None if r is None else _Final.apply(name, Tensor(r), *sources)
+            for r in (results if isinstance(results, tuple) else (results,))
+        )
+
+    return once
 
 
 class _CustomOp:
@@ -96,71 +150,67 @@ class _CustomOp:
 
     def pull(self, node: Node, g: Any, edges: Sequence[Any], record: bool) -> Sequence[Any]:
         """Gradients for every edge, from the gradient, or the list of them, of the results."""
-        grads = [
-            from_parts(np.zeros(shape, dtype), None)
-            if one is None
-            else (one if isinstance(one, Tensor) else from_parts(one, None))
-            for one, (shape, dtype) in zip(
-                g if isinstance(g, list) else [g], node.params["results"], strict=True
-            )
-        ]
+        grads = map(_cotangent, g if isinstance(g, list) else [g], node.params["results"])
         ctx = self.ctx
+        before = ctx._saved  # of the walk that we are in, if this is a backward inside a backward
         ctx._saved = tuple(_unpack(entry, node, record) for entry in node.saved)
         try:
             with set_grad_enabled(record):
                 results = self.function.backward(ctx, *grads)
         finally:
-            ctx._saved = ()
+            ctx._saved = before
         results = results if isinstance(results, tuple) else (results,)
         extra = results[len(edges) :]
         if len(results) < len(edges) or any(r is not None for r in extra):
             raise ShapeError(
                 f"{self.name}.backward returned {len(results)} gradients for {len(edges)} arguments"
             )
-        return [
-            r.data if isinstance(r, Tensor) and not record else r for r in results[: len(edges)]
-        ]
+        gradients = results[: len(edges)]
+        return list(gradients) if record else raw_gradients(gradients)
+
+
+def _cotangent(g: Any, result: tuple[Any, Any] | None) -> Tensor | None:
+    """What backward gets for a result of that shape and dtype: zeros when nothing arrived."""
+    if result is None or isinstance(g, Tensor):
+        return cast(Tensor | None, g)
+    return from_parts(np.zeros(*result) if g is None else g, None)
 
 
 def _record(
     op: _CustomOp,
     edges: tuple[Any, ...],
-    args: tuple[Any, ...],
-    results: Sequence[Tensor],
+    inputs: Sequence[Any],
+    results: tuple[Any, ...],
     single: bool,
-) -> tuple[Tensor, ...]:
-    """Tensors of the results, on one node (and an Output node each when there are several)."""
-    arrays = [r.data for r in results]
+) -> tuple[Any, ...]:
+    """The results on one node, and on an Output node each when there are several."""
+    arrays = [r.data if isinstance(r, Tensor) else None for r in results]
     params = {
-        "outputs": 0 if single else len(arrays),
-        "results": [(a.shape, a.dtype) for a in arrays],
+        "outputs": 0 if single else len(results),
+        "results": [None if a is None else (a.shape, a.dtype) for a in arrays],
     }
-    node = Node(op, edges, (), params, arrays[0])
-    nodes: list[Node | Output] = (
-        [node] if single else [Output(node, i, a) for i, a in enumerate(arrays)]
-    )
-    inputs = {id(a.data): a.node for a in args if isinstance(a, Tensor)}
+    first = next((a for a in arrays if a is not None), np.empty(0))
+    node = Node(op, edges, (), params, first)
+    links = {id(t): edge for t, edge in zip(inputs, edges, strict=True) if isinstance(t, Tensor)}
     own = {id(a): i for i, a in enumerate(arrays)}
-    to_save = op.ctx._to_save
-    op.ctx._to_save = ()
     node.saved = tuple(
-        None if t is None else (t.data, inputs.get(id(t.data)), own.get(id(t.data)))
-        for t in to_save
+        None
+        if t is None
+        else (t.data, links.get(id(t)), None if id(t) in links else own.get(id(t.data)))
+        for t in op.ctx._to_save
     )
+    op.ctx._to_save = ()
     return tuple(
-        from_parts(a, n if a.dtype.kind == "f" else None)
-        for a, n in zip(arrays, nodes, strict=True)
+        r
+        if a is None or a.dtype.kind != "f"
+        else from_parts(a, node if single else Output(node, i, a))
+        for i, (r, a) in enumerate(zip(results, arrays, strict=True))
     )
 
 
-def _as_result(function: type[Function], value: Any) -> Tensor:
-    if isinstance(value, np.ndarray | np.generic):
-        value = from_parts(np.asarray(value), None)
-    if not isinstance(value, Tensor):
-        raise OpDefinitionError(
-            f"{function.__name__}.forward must return Tensors or arrays, got {type(value).__name__}"
-        )
-    return value
+def _as_result(value: Any) -> Any:
+    """Arrays as Tensors, anything else as it is."""
+    return Tensor(value) if isinstance(value, np.ndarray | np.generic) else value
 
 
 def _unpack(entry: Any, node: Node, record: bool) -> Tensor | None:

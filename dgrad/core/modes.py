@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import threading
-from collections.abc import Callable
-from contextlib import ContextDecorator
-from typing import Any, TypeVar, overload
+import types
+from collections.abc import Callable, Generator
+from typing import Any, TypeVar, cast, overload
 
 __all__ = ["enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 
@@ -27,16 +29,12 @@ def _set(recording: bool) -> None:
         paused.add(threading.get_ident())
 
 
-class _GradMode(ContextDecorator):
+class _GradMode:
     """Sets the gradient mode on entry and restores what was there on exit, also when nested."""
 
-    recording: bool
-
-    def __init__(self) -> None:
+    def __init__(self, recording: bool) -> None:
+        self.recording = recording
         self._before: list[bool] = []
-
-    def _recreate_cm(self) -> _GradMode:
-        return self  # the stack of earlier modes makes one object safe to enter again
 
     def __enter__(self) -> None:
         self._before.append(is_grad_enabled())
@@ -45,11 +43,48 @@ class _GradMode(ContextDecorator):
     def __exit__(self, *_: object) -> None:
         _set(self._before.pop())
 
+    def __call__(self, function: F) -> F:
+        """Decorator: the function, or every step of a generator or coroutine, runs in the mode."""
+        mode = functools.partial(_GradMode, self.recording)  # fresh: calls may overlap in threads
+        wrapped: Any
+        if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+
+            def wrapped(*args: Any, **kwargs: Any) -> Any:
+                return _in_steps(mode, function(*args, **kwargs))
+
+        else:
+
+            def wrapped(*args: Any, **kwargs: Any) -> Any:
+                with mode():
+                    return function(*args, **kwargs)
+
+        return cast(F, functools.wraps(function)(wrapped))
+
+
+@types.coroutine  # so that the result can be awaited as well as iterated
+def _in_steps(mode: Callable[[], _GradMode], steps: Any) -> Generator[Any, Any, Any]:
+    """Run a generator or coroutine with the mode set while it runs, and not while it waits."""
+    resume, value = steps.send, None
+    try:
+        while True:
+            with mode():
+                try:
+                    given = resume(value)
+                except StopIteration as end:
+                    return end.value
+            try:
+                resume, value = steps.send, (yield given)
+            except GeneratorExit:
+                raise
+            except BaseException as error:  # thrown in by the caller: the function may catch it
+                resume, value = steps.throw, error
+    finally:
+        with mode():
+            steps.close()
+
 
 class no_grad(_GradMode):
     """Operations inside record no graph: `with no_grad(): ...`, `@no_grad()` or `@no_grad`."""
-
-    recording = False
 
     @overload
     def __new__(cls) -> no_grad: ...
@@ -58,11 +93,12 @@ class no_grad(_GradMode):
     def __new__(cls, function: Any = None) -> Any:  # a function when called on one
         return super().__new__(cls) if function is None else cls()(function)
 
+    def __init__(self) -> None:
+        super().__init__(False)
+
 
 class enable_grad(_GradMode):
     """Operations inside record a graph again, within an outer `no_grad`."""
-
-    recording = True
 
     @overload
     def __new__(cls) -> enable_grad: ...
@@ -71,10 +107,9 @@ class enable_grad(_GradMode):
     def __new__(cls, function: Any = None) -> Any:  # a function when called on one
         return super().__new__(cls) if function is None else cls()(function)
 
+    def __init__(self) -> None:
+        super().__init__(True)
+
 
 class set_grad_enabled(_GradMode):
     """Recording on or off by a flag: `with set_grad_enabled(training): ...`."""
-
-    def __init__(self, recording: bool) -> None:
-        super().__init__()
-        self.recording = recording

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import reprlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, cast, overload
 
@@ -24,7 +25,7 @@ from dgrad import registry
 from dgrad.core.call import caller
 from dgrad.core.node import Node
 from dgrad.core.protocols import NUMPY_OPS
-from dgrad.core.tensor import Tensor, from_parts
+from dgrad.core.tensor import Tensor, from_parts, raw_gradients
 from dgrad.errors import DtypeError, GraphError, OpDefinitionError, ShapeError
 
 __all__ = ["Op", "OpFunction", "op"]
@@ -95,6 +96,9 @@ class Op:
         self.keeps = tuple(keeps)
         self._example = example
         parameters = inspect.signature(forward).parameters.values()
+        for p in parameters:
+            if p.kind is p.VAR_KEYWORD or p.name in ("g", "out", "needs"):
+                raise OpDefinitionError(f"op {self.name}: a parameter cannot be called {p}")
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
         self.inputs = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
         self.optional = {
@@ -126,10 +130,14 @@ class Op:
         self.raw_rules = self.rules
 
     def fast_vjp(self, joint: Callable[..., Any] | None = None, /, **rules: Any) -> None:
-        """Rules for raw arrays only, used when the walk is not recorded."""
+        """Rules for raw arrays only, used when the walk is not recorded; vjp comes first."""
+        if self.joint is None and not any(self.rules or ()):
+            raise OpDefinitionError(f"op {self.name}: give vjp its rules before fast_vjp")
         self.fast_joint, fast = self._declare(joint, rules, fast=True)
-        if fast is not None and self.rules is not None:
-            fast = tuple(map(lambda quick, plain: quick or plain, fast, self.rules))
+        if fast is not None and self.rules is None:
+            raise OpDefinitionError(f"op {self.name}: its vjp is joint, so fast_vjp must be too")
+        if fast is not None:
+            fast = tuple(map(lambda quick, plain: quick or plain, fast, cast(Any, self.rules)))
         self.raw_rules = fast
 
     def _declare(
@@ -156,7 +164,8 @@ class Op:
         self, rule: Callable[..., Any], serves: Sequence[str], label: str, *, fast: bool
     ) -> Rule:
         """The rule as a function of (g, saved, params); notes what it asks for."""
-        names = list(inspect.signature(rule).parameters)
+        parameters = inspect.signature(rule).parameters.values()
+        names = [p.name if p.kind is not p.KEYWORD_ONLY else f"*, {p.name}" for p in parameters]
         allowed = {*self.layout, *self.statics} - (set() if fast else set(self.keeps))
         if label == "joint":
             allowed.add("needs")
@@ -225,13 +234,13 @@ class Op:
                     )
                 wanted |= self.asked[name]
         shapes = len(self.layout) - len(self.inputs)  # where they begin in the layout
-        self.plans[mask] = Plan(
+        plan = self.plans[mask] = Plan(
             flags=tuple(i in wanted for i in range(len(self.inputs) + 1)),
             values=tuple(sorted(i for i in wanted if i < shapes)),
             shapes=tuple((i, i - shapes) for i in sorted(wanted) if i >= shapes),
             size=max(wanted, default=-1) + 1,
         )
-        return self.plans[mask]
+        return plan
 
     def error(self, cause: Exception, inputs: Sequence[Any]) -> Exception:
         """`cause`, raised by the forward, as an error that names the op and its inputs."""
@@ -247,7 +256,14 @@ class Op:
         joint = self.joint if record else self.fast_joint or self.joint
         if joint is not None:
             params = {**node.params, "needs": tuple(edge is not None for edge in edges)}
-            return cast(Sequence[Any], joint(g, saved, params))
+            results = joint(g, saved, params)
+            if not isinstance(results, list | tuple) or len(results) != len(edges):
+                got = len(results) if isinstance(results, list | tuple) else type(results).__name__
+                raise ShapeError(
+                    f"the joint rule of {self.name} must return a list of {len(edges)} gradients, "
+                    f"got {got}"
+                )
+            return list(results) if record else raw_gradients(results)
         return [
             None if edge is None else rule(g, saved, node.params)
             for rule, edge in zip(cast(Any, self.rules), edges, strict=True)
@@ -280,7 +296,7 @@ def _shape(value: Any) -> Any:
 
 
 def _describe(value: Any) -> str:
-    return f"{value.dtype}{list(value.shape)}" if hasattr(value, "shape") else repr(value)
+    return f"{value.dtype}{list(value.shape)}" if hasattr(value, "shape") else reprlib.repr(value)
 
 
 def _compiled(rule: Callable[..., Any], sources: list[tuple[int, str, Any]]) -> Rule:

@@ -16,15 +16,18 @@ __all__ = ["NUMPY_OPS"]
 
 NUMPY_OPS: dict[Any, Callable[..., Any]] = {}  # NumPy function -> our op; filled by @op(numpy=...)
 REDUCTIONS: dict[Any, Any] = {np.add: np.sum, np.maximum: np.max, np.minimum: np.min}
-# Questions about an array that have no gradient: answered from .data, as for an array.
-ABOUT = (np.ndim, np.shape, np.size)
-LIKE = (np.zeros_like, np.ones_like, np.full_like, np.empty_like)
+# Questions about arrays whose answers have no gradient: asked of .data, answered as for arrays.
+ABOUT = frozenset(
+    {np.all, np.allclose, np.any, np.array_equal, np.isclose, np.ndim, np.shape, np.size}
+)
+LIKE = frozenset({np.zeros_like, np.ones_like, np.full_like, np.empty_like})
+RENAMED = {"a_min": "min", "a_max": "max"}  # np.clip knows its bounds by two names each
 
 
 def _refuse(function: Any, reason: str) -> UnsupportedError:
     name = getattr(function, "__name__", str(function))
     return UnsupportedError(
-        f"np.{name} on a Tensor: {reason}; use detach() or .data for a result without gradient"
+        f"np.{name} on a Tensor: {reason}; use .data for a result without gradient"
     )
 
 
@@ -42,34 +45,43 @@ def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: 
 
 
 @functools.cache
-def _parameter_names(function: Any) -> tuple[str, ...]:
-    """Names of a NumPy function's parameters, in order."""
-    return tuple(inspect.signature(function).parameters)
+def _defaults(function: Any) -> dict[str, Any]:
+    """The parameters of a NumPy function, in order, with their default values."""
+    return {name: p.default for name, p in inspect.signature(function).parameters.items()}
+
+
+def _plain(value: Any) -> Any:
+    return value.data if isinstance(value, Tensor) else value
 
 
 def _array_function(
     self: Tensor, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    if function in ABOUT:
-        return function(args[0].data, *args[1:], **kwargs)
-    if function in LIKE:
-        return Tensor(function(args[0].data, *args[1:], **kwargs))
+    if function in ABOUT or function in LIKE:
+        plain = {name: _plain(value) for name, value in kwargs.items()}
+        result = function(*map(_plain, args), **plain)
+        return Tensor(result) if function in LIKE else result
     op: Any = NUMPY_OPS.get(function)
     if op is None:
         raise _refuse(function, "dgrad has no op for it")
     record = op.op
+    if record.variadic and args and isinstance(args[0], Tensor):
+        args = (tuple(args[0]), *args[1:])  # NumPy joins the rows of a single array
     count = 1 if record.variadic else len(record.inputs)
-    if len(args) > count:  # further positional arguments mean what they mean in NumPy
-        names = _parameter_names(function)[count:]
-        kwargs = {**dict(zip(names, args[count:], strict=False)), **kwargs}
-        args = args[:count]
-    for name, value in kwargs.items():
-        if name in record.statics or name in record.inputs:
+    if len(args) < count:
+        raise _refuse(function, f"it takes {count} arrays, in order, got {len(args)}")
+    defaults = _defaults(function)
+    further = dict(zip(list(defaults)[count:], args[count:], strict=False))
+    params = {}
+    for name, value in {**further, **kwargs}.items():
+        default = defaults.get(name)
+        if value is default or (type(value) is type(default) and value == default):
             continue
-        if value is not None and value is not np._NoValue:
+        static = RENAMED.get(name, name)
+        if static not in record.statics:
             raise _refuse(function, f"the argument {name!r} is not supported")
-    known = {k: v for k, v in kwargs.items() if k in record.statics or k in record.inputs}
-    return op(*args, **known)
+        params[static] = value
+    return op(*args[:count], **params)
 
 
 Tensor.__array_ufunc__ = _array_ufunc  # type: ignore[attr-defined]

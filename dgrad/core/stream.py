@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dgrad.errors import ParameterError
+
 __all__ = ["Key", "Stream", "default_stream", "generator", "manual_seed"]
 
 Key = tuple[int, int, int]  # (seed, place, number of the draw)
@@ -28,6 +30,8 @@ class Stream:
 
     def move(self, seed: int, place: int = 0) -> None:
         """Go to the start of a place (a training step's number, say) of a seed's stream."""
+        if not (0 <= seed < 2**64 and 0 <= place < 2**64):
+            raise ParameterError("stream", "seed and place", ">= 0 and < 2**64", (seed, place))
         self.seed, self.place, self.number = seed, place, 0
 
     def key(self) -> Key:

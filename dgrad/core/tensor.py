@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -219,9 +219,7 @@ class Tensor:
 
     def __bool__(self) -> bool:
         if self.data.size != 1:
-            raise ShapeError(
-                f"the truth value of a Tensor of shape {self.shape} is ambiguous"
-            )
+            raise ShapeError(f"the truth value of a Tensor of shape {self.shape} is ambiguous")
         return bool(self.data.item())
 
     def __len__(self) -> int:
@@ -303,6 +301,16 @@ def from_parts(data: np.ndarray, node: Node | Output | Leaf | None) -> Tensor:
     made.data = data
     made.node = node
     return made
+
+
+def raw_gradients(results: Iterable[Any]) -> list[Any]:
+    """What a rule returned, as arrays and Nones in a list of the walk's own.
+
+    The walk keeps an array that nothing else refers to, and it finds that out by counting.
+    """
+    return [
+        None if r is None else np.asarray(r.data if isinstance(r, Tensor) else r) for r in results
+    ]
 
 
 def tensor(data: Any, dtype: npt.DTypeLike | None = None, *, requires_grad: bool = False) -> Tensor:

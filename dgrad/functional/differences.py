@@ -6,7 +6,8 @@ For a scalar line t -> v(t), with steps h and h/2 on both sides of 0:
     noise     the rounding error of v, divided by h
 B is the difference of the one-sided slopes. Where v is smooth both terms of doubt shrink as h^2;
 a kink or a jump within h keeps them as large as the error it makes in `central`, wherever in
-(-h, h) it lies. So |analytic - central| > doubt + noise can only come from a wrong gradient.
+(-h, h) it lies. So an error far above doubt and noise can only come from a wrong gradient, or from
+several kinks at one point whose bends cancel: hence FIRM, and at two step sizes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ __all__ = ["Judgement", "Tolerance", "judge"]
 
 ROUNDING = 8.0  # how many roundings of its result a forward is granted
 SHARP = 1e-5  # agreement counts where noise is below this part of the gradient's scale
-NEEDED = 2  # step sizes that must contradict the analytic gradient before it is called wrong
+FIRM = 30.0  # an error contradicts the analytic gradient when so many times the doubt
+NEEDED = 2  # step sizes that must contradict it before it is called wrong
 
 
 @dataclass(frozen=True)
@@ -83,21 +85,25 @@ def judge(
     """Compare `analytic` with the derivative of `values` at 0; all arrays have one axis, lines.
 
     base: values(0). rounding: the error of one rounding of base. scale: the largest derivative
-    of each line. steps: tried in turn until everything agrees.
+    of each line. steps: tried in turn until everything agrees; those above the first one serve
+    against rounding errors only.
     """
     agrees = np.zeros(base.shape, bool)
     contradictions = np.zeros(base.shape, int)
     numeric, left, right = (np.full(base.shape, np.nan) for _ in range(3))
     trust, noise = np.full(base.shape, np.inf), np.full(base.shape, np.inf)
-    kink = np.zeros(base.shape, bool)
+    kink, seen = np.zeros(base.shape, bool), np.zeros(base.shape, bool)
     for h in steps:
+        if h > steps[0] and (agrees | seen).all():
+            break
         s = _slopes(values, base, rounding, h)
         size = np.maximum(np.abs(analytic), np.abs(s.central))
         error = np.abs(analytic - s.central)
         allowed = tolerance.rtol * size + tolerance.atol * np.maximum(scale, size) + s.noise
         sharp = s.noise <= SHARP * np.maximum(scale, size)
+        seen |= sharp
         now = ((error <= allowed) & sharp) | (error == 0)
-        contradictions += error > allowed + s.doubt
+        contradictions += error > allowed + FIRM * s.doubt
         better = ~agrees & (now | (s.doubt + s.noise < trust))
         for best, found in ((numeric, s.central), (left, s.left), (right, s.right)):
             np.copyto(best, found, where=better)

@@ -9,11 +9,12 @@ import numpy as np
 
 from dgrad.core.tensor import Tensor
 from dgrad.errors import WrongGradientError
-from dgrad.functional.compare import Settings, Subject, check_orders
+from dgrad.functional.compare import Settings, check_orders
 from dgrad.functional.differences import Tolerance
 from dgrad.functional.report import FAILURES, Check, Report
+from dgrad.functional.subject import Subject, as_sequence, private
 
-__all__ = ["as_sequence", "gradcheck", "gradgradcheck", "private"]
+__all__ = ["gradcheck", "gradgradcheck"]
 
 
 def gradcheck(
@@ -69,26 +70,13 @@ def gradgradcheck(function: Callable[..., Any], inputs: Any, **options: Any) -> 
     return gradcheck(function, inputs, **{"order": 2, **options})
 
 
-def private(value: Any) -> Tensor:
-    """A leaf of its own: a contiguous float64 copy, whatever memory `value` shares."""
-    data = value.data if isinstance(value, Tensor) else value
-    return Tensor(np.array(data, dtype=np.float64, order="C"), requires_grad=True)
-
-
-def as_sequence(result: Any) -> Sequence[Any]:
-    """One output or several as a sequence."""
-    return result if isinstance(result, list | tuple) else (result,)
-
-
 def _is_float(value: Any) -> bool:
     return isinstance(value, Tensor | np.ndarray) and value.dtype.kind == "f"
 
 
 def _checked(values: Sequence[Any]) -> list[bool]:
     """Which inputs to check."""
-    chosen = [
-        _is_float(v) and (v.requires_grad if isinstance(v, Tensor) else True) for v in values
-    ]
+    chosen = [_is_float(v) and (v.requires_grad if isinstance(v, Tensor) else True) for v in values]
     return chosen if any(chosen) else [_is_float(v) for v in values]
 
 

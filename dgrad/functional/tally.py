@@ -19,7 +19,8 @@ SHOWN = 3  # entries that a Check names
 class Tally:
     """Counts of one leaf's derivatives, and the entries worth showing."""
 
-    def __init__(self) -> None:
+    def __init__(self, label: Callable[[int], str]) -> None:
+        self.label = label  # what a row is, in words
         self.agree = self.kinks = self.unsure = 0
         self.worst: list[tuple[bool, float, Entry]] = []  # (is wrong, error, entry)
         self.max_error = 0.0
@@ -27,13 +28,12 @@ class Tally:
 
     def add(
         self,
-        place: Any,
+        place: tuple[int, ...] | None,
         analytic: np.ndarray,
         found: Judgement,
         scale: np.ndarray,
-        label: Callable[[int], str],
     ) -> None:
-        """Count one probe's derivatives."""
+        """Count one line's derivatives, one for each row; place: its entry, if it has one."""
         self.agree += int(found.agrees.sum())
         self.kinks += int(found.kink.sum())
         self.unsure += int((~found.agrees & ~found.wrong & ~found.kink).sum())
@@ -43,11 +43,10 @@ class Tally:
         self.all_zero &= not analytic.any() and bool(found.agrees.all())
         judged = found.agrees | found.wrong
         self.max_error = max(self.max_error, float(errors[judged].max(initial=0.0)))
-        index = None if place is None else tuple(int(i) for i in place)
         for row in np.flatnonzero(~found.agrees):
             entry = Entry(
-                index,
-                label(int(row)),
+                place,
+                self.label(int(row)),
                 *(
                     float(column[row])
                     for column in (analytic, found.numeric, errors, found.left, found.right)

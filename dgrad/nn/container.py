@@ -19,7 +19,7 @@ class _Container(Module):
         named = layers if isinstance(layers, dict) else dict(_numbered(layers))
         for name, layer in named.items():
             _check_layer(self, name, layer)
-        self._layers = dict(named)
+        self._layers: dict[str, Module] = dict(named)
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """(name, module), in order."""

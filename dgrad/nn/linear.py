@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -19,7 +20,7 @@ __all__ = ["Identity", "Linear"]
 Scheme = Literal[
     "default", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "orthogonal"
 ]
-_SCHEMES = {
+_SCHEMES: dict[str, Callable[[Tensor], Tensor]] = {
     "xavier_uniform": initialise.xavier_uniform_,
     "xavier_normal": initialise.xavier_normal_,
     "kaiming_uniform": initialise.kaiming_uniform_,

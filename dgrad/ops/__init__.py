@@ -1,15 +1,6 @@
 """Every op: forward, rules and docstring together, one family a file."""
 
-from dgrad.ops.activation import *
-from dgrad.ops.elementwise import *
-from dgrad.ops.indexing import *
-from dgrad.ops.linalg import *
-from dgrad.ops.loss import *
-from dgrad.ops.random import *
-from dgrad.ops.reduction import *
-from dgrad.ops.shape import *
-from dgrad.ops.special import *
-
+# ruff: noqa: F403 - each family's __all__ says what is taken from it
 from dgrad.ops import (
     activation,
     elementwise,
@@ -21,6 +12,15 @@ from dgrad.ops import (
     shape,
     special,
 )
+from dgrad.ops.activation import *
+from dgrad.ops.elementwise import *
+from dgrad.ops.indexing import *
+from dgrad.ops.linalg import *
+from dgrad.ops.loss import *
+from dgrad.ops.random import *
+from dgrad.ops.reduction import *
+from dgrad.ops.shape import *
+from dgrad.ops.special import *
 
 __all__ = sorted(
     name

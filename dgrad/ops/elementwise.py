@@ -146,7 +146,7 @@ def power(x: Any, y: Any) -> Any:
 
     The gradient is 0 with respect to x where y = 0, and with respect to y where x = 0, y >= 0.
     """
-    return x ** y if isinstance(y, int | float) else np.power(x, y)  # ** knows the square
+    return x**y if isinstance(y, int | float) else np.power(x, y)  # ** knows the square
 
 
 def _scaled(g: Any, slope: Any) -> Any:
@@ -363,7 +363,10 @@ def _without_gradient(ufunc: Any, text: str, operator: str | None = None) -> Any
     forward.__name__ = forward.__qualname__ = ufunc.__name__
     forward.__doc__ = f"{text}, elementwise, without gradient. Shapes broadcast."
     return op(
-        differentiable=False, numpy=ufunc, operators=(operator,) if operator is not None else ()
+        differentiable=False,
+        numpy=ufunc,
+        operators=() if operator is None else (operator,),
+        example=lambda rng: (tuple(rng.random((ufunc.nin, 3, 4)) < 0.5), {}),
     )(forward)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,21 @@ from dgrad.errors import ShapeError
 __all__ = ["linear", "matmul"]
 
 
-@op(broadcasts=True, numpy=np.matmul, operators=("__matmul__", "__rmatmul__"))
+def _product(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (rng.normal(size=(2, 3, 4)), rng.normal(size=(4, 2))), {}
+
+
+def _layer(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (rng.normal(size=(2, 3)), rng.normal(size=(4, 3)), rng.normal(size=4)), {}
+
+
+@op(
+    broadcasts=True,
+    numpy=np.matmul,
+    operators=("__matmul__", "__rmatmul__"),
+    methods=("matmul",),
+    example=_product,
+)
 def matmul(x: Any, y: Any) -> Any:
     """Matrix product. x: (..., n, k) or (k,), y: (..., k, m) or (k,) -> as np.matmul.
 
@@ -42,28 +57,31 @@ def _matmul_y(g: Any, x: Any, y_shape: tuple[int, ...]) -> Any:
 matmul.vjp(x=_matmul_x, y=_matmul_y)
 
 
-@op
+@op(example=_layer)
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     """x weight^T + bias. x: (..., i), weight: (o, i), bias: (o,) or None -> (..., o)."""
-    try:
-        out = np.matmul(x, weight.T)
-        if bias is None:
-            return out
-        return np.add(out, bias, out=out if out.dtype is bias.dtype and out.ndim else None)
-    except ValueError as cause:
-        shapes = ", ".join(str(np.shape(a)) for a in (x, weight, bias) if a is not None)
+    if weight.ndim != 2 or x.shape[-1:] != weight.shape[1:]:
         raise ShapeError(
-            f"linear: x (..., i), weight (o, i), bias (o,) do not fit together: got {shapes}"
-        ) from cause
+            f"linear: x {x.shape} needs a weight (out, {x.shape[-1] if x.ndim else 'in'}), "
+            f"got {weight.shape}"
+        )
+    out = np.matmul(x, weight.T)
+    if bias is None:
+        return out
+    if bias.shape != out.shape[-1:]:
+        raise ShapeError(
+            f"linear: weight {weight.shape} needs a bias of {out.shape[-1:]}, got {bias.shape}"
+        )
+    return np.add(out, bias, out=out if out.dtype is bias.dtype else None)
 
 
 def _rows(x: Any) -> Any:
     """x: (..., n) -> (rows, n)."""
-    return x if np.ndim(x) == 2 else np.reshape(x, (-1, np.shape(x)[-1]))
+    return x if x.ndim == 2 else np.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 linear.vjp(
     x=lambda g, weight: np.matmul(g, weight),
     weight=lambda g, x: np.matmul(_rows(g).T, _rows(x)),
-    bias=lambda g: np.sum(_rows(g), axis=0),
+    bias=lambda g: np.add.reduce(_rows(g), axis=0),
 )

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import numpy as np
 
 from dgrad.core.op import op
-from dgrad.errors import DtypeError, ShapeError
-from dgrad.ops.activation import log_softmax, sigmoid, softmax
+from dgrad.errors import DtypeError, ParameterError, ShapeError
+from dgrad.ops.activation import sigmoid, softmax
 
 __all__ = ["bce_with_logits", "cross_entropy", "mse_loss"]
 
 Reduction = Literal["mean", "sum", "none"]
+UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 
 def _reduce(losses: Any, reduction: Reduction) -> Any:
+    if reduction == "none":
+        return losses
+    total = np.add.reduce(losses, axis=None)
     if reduction == "mean":
-        return np.mean(losses)
+        return total / (losses.size or math.nan)
     if reduction == "sum":
-        return np.sum(losses)
-    if reduction != "none":
-        raise ShapeError(f"reduction must be mean, sum or none, got {reduction!r}")
-    return losses
+        return total
+    raise ParameterError("loss", "reduction", "mean, sum or none", reduction)
 
 
 def _unreduce(g: Any, count: int, reduction: Reduction) -> Any:
     """The gradient of each element's loss."""
-    return g / count if reduction == "mean" else g
+    return g / (count or 1) if reduction == "mean" else g
 
 
 def _check_same(name: str, x: Any, target: Any) -> None:
@@ -38,12 +41,36 @@ def _check_same(name: str, x: Any, target: Any) -> None:
         )
 
 
-def _one_hot(target: Any, like: Any) -> Any:
-    """target: (...) class indices -> (..., classes) ones and zeros."""
-    return np.equal(np.expand_dims(target, -1), np.arange(np.shape(like)[-1])).astype(like.dtype)
+def _check_classes(logits: Any, target: Any) -> None:
+    """Raise unless target (...) holds integers that are classes of logits (..., classes)."""
+    if target.shape != logits.shape[:-1] or not logits.ndim:
+        raise ShapeError(
+            f"cross_entropy: logits {logits.shape} need a target of shape "
+            f"{logits.shape[:-1]}, got {target.shape}"
+        )
+    if target.dtype.kind not in "iu":
+        raise DtypeError(f"cross_entropy: target holds class indices, got {target.dtype}")
+    if not target.size:
+        return
+    classes = logits.shape[-1]
+    # Read as unsigned a negative index is huge, so that one reduction checks both ends.
+    if np.maximum.reduce(target.view(UNSIGNED[target.itemsize]), axis=None) >= classes:
+        raise ShapeError(
+            f"cross_entropy: target has classes {target.min()} to {target.max()}, "
+            f"logits only 0 to {classes - 1}",
+            fault="D08",
+        )
 
 
-@op(keeps=("probabilities",))
+def _classes(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (rng.normal(size=(3, 4)), np.array([2, 0, 3])), {}
+
+
+def _targets(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (rng.normal(size=(3, 4)), rng.uniform(size=(3, 4))), {}
+
+
+@op(keeps=("exponentials", "total", "places"), example=_classes)
 def cross_entropy(logits: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
     """-log softmax(logits)[target]. logits: (..., classes), target: (...) class indices.
 
@@ -51,40 +78,32 @@ def cross_entropy(logits: Any, target: Any, *, reduction: Reduction = "mean") ->
     does not hold integers within the classes.
     """
     logits, target = np.asarray(logits), np.asarray(target)
-    if target.shape != logits.shape[:-1]:
-        raise ShapeError(
-            f"cross_entropy: logits {logits.shape} need a target of shape "
-            f"{logits.shape[:-1]}, got {target.shape}"
-        )
-    if target.dtype.kind not in "iu":
-        raise DtypeError(f"cross_entropy: target holds class indices, got {target.dtype}")
-    classes = logits.shape[-1]
-    if target.size and not 0 <= target.min() <= target.max() < classes:
-        raise ShapeError(
-            f"cross_entropy: target has classes {target.min()} to {target.max()}, "
-            f"logits only 0 to {classes - 1}"
-        )
+    _check_classes(logits, target)
     shifted = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
-    probabilities = np.exp(shifted)
-    total = np.add.reduce(probabilities, axis=-1, keepdims=True)
-    probabilities /= total
-    picked = np.take_along_axis(shifted, target[..., None], axis=-1)  # (..., 1)
-    losses = (np.log(total) - picked)[..., 0]
-    return _reduce(losses, reduction), probabilities
+    exponentials = np.exp(shifted)
+    total = np.add.reduce(exponentials, axis=-1, keepdims=True)
+    classes = logits.shape[-1]
+    places = target.reshape(-1).astype(np.intp, copy=False)
+    places = places + np.arange(0, shifted.size, classes or 1)  # in the flattened logits
+    losses = np.log(total).reshape(-1) - shifted.reshape(-1)[places]
+    if reduction == "none":
+        losses = losses.reshape(target.shape)
+    return _reduce(losses, reduction), exponentials, total, places
 
 
 def _cross_entropy_rule(g: Any, logits: Any, target: Any, reduction: Reduction) -> Any:
-    scale = _unreduce(g, max(np.size(target), 1), reduction)
-    scale = scale if reduction != "none" else np.expand_dims(scale, -1)
-    return (softmax(logits) - _one_hot(target, logits)) * scale
+    scale = np.expand_dims(_unreduce(g, np.size(target), reduction), -1)
+    one_hot = np.equal(np.expand_dims(target, -1), np.arange(np.shape(logits)[-1]))
+    return (softmax(logits) - one_hot.astype(g.dtype)) * scale
 
 
-def _cross_entropy_fast(g: Any, target: Any, probabilities: Any, reduction: Reduction) -> Any:
-    scale = _unreduce(g, max(target.size, 1), reduction)
-    scale = scale[..., None] if reduction == "none" else scale
-    out = probabilities * scale
-    rows = out.reshape(-1, out.shape[-1])
-    rows[np.arange(len(rows)), target.reshape(-1)] -= np.reshape(scale, -1)
+def _cross_entropy_fast(
+    g: Any, exponentials: Any, total: Any, places: Any, reduction: Reduction
+) -> Any:
+    scale = _unreduce(g, places.size, reduction)
+    each = scale[..., None] if reduction == "none" else scale
+    out = np.multiply(exponentials, each / total, order="C")  # its flat form must be a view
+    out.reshape(-1)[places] -= scale.reshape(-1)
     return out
 
 
@@ -92,7 +111,7 @@ cross_entropy.vjp(logits=_cross_entropy_rule)
 cross_entropy.fast_vjp(logits=_cross_entropy_fast)
 
 
-@op
+@op(example=_targets)
 def mse_loss(x: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
     """(x - target)^2. x, target: equal shapes -> a scalar, or that shape for "none"."""
     _check_same("mse_loss", x, target)
@@ -100,7 +119,7 @@ def mse_loss(x: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
 
 
 def _mse_rule(g: Any, x: Any, target: Any, reduction: Reduction) -> Any:
-    return (x - target) * (_unreduce(g, max(np.size(x), 1), reduction) * 2)
+    return (x - target) * (_unreduce(g, np.size(x), reduction) * 2)
 
 
 mse_loss.vjp(
@@ -109,19 +128,20 @@ mse_loss.vjp(
 )
 
 
-@op
+@op(example=_targets)
 def bce_with_logits(x: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
     """-target log sigmoid(x) - (1 - target) log sigmoid(-x), without overflow.
 
     x: logits, target: values in [0, 1], equal shapes -> a scalar, or that shape for "none".
     """
     _check_same("bce_with_logits", x, target)
-    return _reduce(np.logaddexp(0, x) - x * target, reduction)
+    losses = np.maximum(x, 0) - np.multiply(x, target) + np.log1p(np.exp(-np.abs(x)))
+    return _reduce(losses, reduction)
 
 
 bce_with_logits.vjp(
     x=lambda g, x, target, reduction: (
-        (sigmoid(x) - target) * _unreduce(g, max(np.size(x), 1), reduction)
+        (sigmoid(x) - target) * _unreduce(g, np.size(x), reduction)
     ),
-    target=lambda g, x, reduction: -x * _unreduce(g, max(np.size(x), 1), reduction),
+    target=lambda g, x, reduction: -x * _unreduce(g, np.size(x), reduction),
 )

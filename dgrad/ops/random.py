@@ -21,7 +21,11 @@ def _mask(shape: tuple[int, ...], p: float, key: Key, dtype: Any) -> np.ndarray:
     return np.multiply(kept, 1 / (1 - p) if p < 1 else 0.0, dtype=dtype)
 
 
-@op(keeps=("mask",))
+def _example(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (rng.normal(size=(3, 4)),), {"p": 0.5, "key": (0, 0, 0)}
+
+
+@op(keeps=("mask",), example=_example)
 def dropout(x: Any, *, p: float, key: Key) -> Any:
     """x / (1 - p) with each element 0 with probability p (Srivastava et al. 2014).
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dgrad.core.op import op
+from dgrad.core.op import Example, op
 from dgrad.core.tensor import Tensor
 from dgrad.errors import ShapeError
 
@@ -27,7 +27,12 @@ __all__ = [
 ]
 
 
-@op(numpy=np.reshape)
+def _at(*shape: int, **params: Any) -> Example:
+    """An example: an array of that shape, and the parameters."""
+    return lambda rng: ((rng.normal(size=shape),), params)
+
+
+@op(numpy=np.reshape, example=_at(3, 4, shape=(2, -1)))
 def reshape(x: Any, *, shape: int | Sequence[int]) -> Any:
     """The same elements in row-major order under another shape; one length may be -1."""
     return np.reshape(x, shape)
@@ -36,7 +41,7 @@ def reshape(x: Any, *, shape: int | Sequence[int]) -> Any:
 reshape.vjp(x=lambda g, x_shape: np.reshape(g, x_shape))
 
 
-@op(numpy=np.transpose)
+@op(numpy=np.transpose, example=_at(2, 3, 4, axes=(1, 2, 0)))
 def transpose(x: Any, *, axes: Sequence[int] | None = None) -> Any:
     """Axes permuted: axis i of the result is axes[i] of x; reversed when None."""
     return np.transpose(x, axes)
@@ -52,7 +57,7 @@ def _transpose_rule(g: Any, axes: Sequence[int] | None) -> Any:
 transpose.vjp(x=_transpose_rule)
 
 
-@op(numpy=np.swapaxes, methods=("swapaxes",))
+@op(numpy=np.swapaxes, methods=("swapaxes",), example=_at(2, 3, 4, axis1=0, axis2=-1))
 def swapaxes(x: Any, *, axis1: int, axis2: int) -> Any:
     """Two axes exchanged."""
     return np.swapaxes(x, axis1, axis2)
@@ -61,7 +66,7 @@ def swapaxes(x: Any, *, axis1: int, axis2: int) -> Any:
 swapaxes.vjp(x=lambda g, axis1, axis2: np.swapaxes(g, axis1, axis2))
 
 
-@op
+@op(example=_at(2, 3, 4, start_dim=1))
 def flatten(x: Any, *, start_dim: int = 0, end_dim: int = -1) -> Any:
     """Axes start_dim to end_dim joined into one. x: (n, c, h, w), start_dim=1 -> (n, c*h*w)."""
     shape = np.shape(x)
@@ -76,7 +81,7 @@ def flatten(x: Any, *, start_dim: int = 0, end_dim: int = -1) -> Any:
 flatten.vjp(x=lambda g, x_shape: np.reshape(g, x_shape))
 
 
-@op(numpy=np.expand_dims)
+@op(numpy=np.expand_dims, methods=("expand_dims", "unsqueeze"), example=_at(3, 4, axis=1))
 def expand_dims(x: Any, *, axis: int | tuple[int, ...]) -> Any:
     """New axes of length 1 at the given places of the result."""
     return np.expand_dims(x, axis)
@@ -85,7 +90,7 @@ def expand_dims(x: Any, *, axis: int | tuple[int, ...]) -> Any:
 expand_dims.vjp(x=lambda g, x_shape: np.reshape(g, x_shape))
 
 
-@op(numpy=np.squeeze, methods=("squeeze",))
+@op(numpy=np.squeeze, methods=("squeeze",), example=_at(3, 1, 4, axis=1))
 def squeeze(x: Any, *, axis: int | tuple[int, ...] | None = None) -> Any:
     """Axes of length 1 removed: those given, or all of them."""
     return np.squeeze(x, axis)
@@ -94,7 +99,7 @@ def squeeze(x: Any, *, axis: int | tuple[int, ...] | None = None) -> Any:
 squeeze.vjp(x=lambda g, x_shape: np.reshape(g, x_shape))
 
 
-@op(broadcasts=True, numpy=np.broadcast_to)
+@op(broadcasts=True, numpy=np.broadcast_to, example=_at(3, 1, shape=(2, 3, 4)))
 def broadcast_to(x: Any, *, shape: Sequence[int]) -> Any:
     """x repeated to `shape` without copying: a read-only view."""
     return np.broadcast_to(x, shape)
@@ -139,7 +144,7 @@ def _stack_rule(g: Any, xs_shape: Sequence[tuple[int, ...]], axis: int) -> list[
 stack.vjp(_stack_rule)
 
 
-@op(numpy=np.pad)
+@op(numpy=np.pad, example=_at(3, 4, pad_width=((1, 0), (2, 1))))
 def pad(x: Any, *, pad_width: Any, constant_values: float = 0.0) -> Any:
     """x with constants around it. pad_width: (before, after) per axis, as np.pad takes it."""
     return np.pad(x, pad_width, constant_values=constant_values)

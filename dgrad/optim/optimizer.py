@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from dgrad.core.tensor import Tensor
-from dgrad.errors import CheckpointError, ParameterError
+from dgrad.errors import CheckpointError, ParameterError, UnsupportedError
 from dgrad.optim.block import Block, State, arrange
 
 __all__ = ["Optimizer"]
@@ -34,7 +33,6 @@ class Optimizer:
         self.defaults = dict(defaults)
         self.param_groups: list[dict[str, Any]] = []
         self._blocks: list[Block] = []
-        self._check()
         entries = self._listed(params)
         if not entries:
             raise self._error("params", "parameters; this list of them is empty", entries)
@@ -54,7 +52,9 @@ class Optimizer:
         state: the slots as arrays, zeros at first; state.step counts from 1 for this parameter;
         state.scratch holds arrays to compute in. group: the settings, `lr` among them.
         """
-        raise NotImplementedError
+        raise UnsupportedError(
+            f"{type(self).__name__} must define update(self, p, g, state, group)"
+        )
 
     # -- groups -------------------------------------------------------------------------------
 
@@ -64,7 +64,8 @@ class Optimizer:
         unknown = sorted(set(settings) - set(self.defaults))
         if unknown:
             raise self._error("a group's setting", f"one of {sorted(self.defaults)}", unknown[0])
-        tensors = self._listed(group.get("params", ()))
+        params = group.get("params", ())
+        tensors = [params] if isinstance(params, Tensor) else self._listed(params)
         known = {id(p) for each in self.param_groups for p in each["params"]}
         for tensor in tensors:
             if not isinstance(tensor, Tensor):
@@ -80,7 +81,8 @@ class Optimizer:
             type(self)(tensors, **settings)
         self.param_groups.append({"params": tensors, **self.defaults, **settings})
         self.param_groups[-1]["initial_lr"] = self.param_groups[-1]["lr"]
-        self._rearrange()
+        if self._blocks:
+            self._restart({id(p): state for block in self._blocks for p, state in block.states()})
 
     def scale_lr(self, factor: float) -> None:
         """Set every group's lr to its initial lr times factor: what a schedule gives for a step."""
@@ -108,22 +110,22 @@ class Optimizer:
             self._blocks = arrange(self.param_groups, self.scratch)
         return self._blocks
 
-    def _rearrange(self) -> None:
-        """New blocks that include a new group and go on from the state of the old ones."""
-        if self._blocks:
-            before = {id(p): state for block in self._blocks for p, state in block.states()}
-            self._blocks = []
-            for block in self._arranged():
-                block.take(before)
+    def _restart(self, states: Mapping[int, State]) -> None:
+        """New blocks that go on from the states given by parameter id."""
+        self._blocks = []
+        for block in self._arranged():
+            block.take(states)
 
     # -- state --------------------------------------------------------------------------------
 
-    def _states(self) -> list[tuple[Tensor, State, tuple[str, ...]]]:
-        """(parameter, its state, its slots) in the order of the groups."""
+    def _states(
+        self, groups: Sequence[Mapping[str, Any]]
+    ) -> list[tuple[Tensor, State, tuple[str, ...]]]:
+        """(parameter, its state, its slots under the settings `groups`), in order."""
         found = {id(p): state for block in self._arranged() for p, state in block.states()}
         return [
-            (p, found[id(p)], self.slots(group))
-            for group in self.param_groups
+            (p, found[id(p)], self.slots(settings))
+            for group, settings in zip(self.param_groups, groups, strict=True)
             for p in group["params"]
         ]
 
@@ -134,7 +136,7 @@ class Optimizer:
         """
         states = {
             i: {"step": state.step, **{slot: state[slot].copy() for slot in slots}}
-            for i, (_, state, slots) in enumerate(self._states())
+            for i, (_, state, slots) in enumerate(self._states(self.param_groups))
         }
         numbers = iter(range(len(states)))
         groups = [
@@ -144,52 +146,45 @@ class Optimizer:
         return {"state": states, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over the result of `state_dict`; raises CheckpointError if it does not fit.
+        """Take over settings and arrays of a `state_dict`, ours or PyTorch's as arrays.
 
-        The groups' settings come first, then the arrays of `state`, which may lack a parameter
-        that was never updated.
+        Raises CheckpointError K17 that lists everything that does not fit; nothing has been
+        changed then. A parameter without an entry starts afresh.
         """
-        groups = state_dict["param_groups"]
-        sizes = [len(group["params"]) for group in groups]
-        own = [len(group["params"]) for group in self.param_groups]
-        if sizes != own:
+        given, state = state_dict["param_groups"], state_dict["state"]
+        sizes = [[len(group["params"]) for group in each] for each in (given, self.param_groups)]
+        if sizes[0] != sizes[1]:
             raise CheckpointError(
-                f"{type(self).__name__}: the state has groups of {sizes} parameters, "
-                f"this optimizer of {own}",
+                f"{type(self).__name__}: the state has groups of {sizes[0]} parameters, "
+                f"this optimizer of {sizes[1]}",
                 fault="K17",
             )
-        numbers = [number for group in groups for number in group["params"]]
-        before = [dict(group) for group in self.param_groups]
-        for group, given in zip(self.param_groups, groups, strict=True):
-            group.update({k: v for k, v in given.items() if k in group and k != "params"})
+        groups = [
+            {name: new.get(name, value) for name, value in own.items() if name != "params"}
+            for own, new in zip(self.param_groups, given, strict=True)
+        ]
+        numbers = [number for group in given for number in group["params"]]
         arrays: dict[str, Any] = {}
-        for i, (number, (_, _, slots)) in enumerate(zip(numbers, self._states(), strict=True)):
-            entry = state_dict["state"].get(number, {})
-            for slot, value in entry.items():
-                if slot == "step" or slot in slots:
-                    arrays[f"{slot}.{i}"] = value
-            arrays.setdefault(f"step.{i}", int(bool(entry)))  # PyTorch's SGD counts no steps
-            if not entry:
-                arrays.update({f"{slot}.{i}": None for slot in slots})
-        try:
-            self._load(arrays, {id(p): str(i) for i, (p, _, _) in enumerate(self._states())})
-        except CheckpointError:
-            for group, old in zip(self.param_groups, before, strict=True):
-                group.update(old)
-            raise
+        for number, (p, _, slots) in zip(numbers, self._states(groups), strict=True):
+            entry = {k: v for k, v in state.get(number, {}).items() if v is not None}
+            fresh = dict.fromkeys(slots, np.zeros_like(p.data))
+            # PyTorch has no entry before the first step, and counts no steps in SGD.
+            entry = {"step": 1, **entry} if entry else {"step": 0, **fresh}
+            arrays.update({f"{slot}.{number}": value for slot, value in entry.items()})
+        self._load(arrays, [str(number) for number in numbers], groups)
+        for own, new in zip(self.param_groups, groups, strict=True):
+            own.update(new)
 
     def state_arrays(self, named: Iterable[tuple[str, Tensor]]) -> dict[str, np.ndarray]:
         """{"slot.name": array, "step.name": int64}, copies, for a checkpoint.
 
         named: `net.named_parameters()`; every parameter of the optimizer must be among them.
         """
-        names = self._names(named)
+        states = self._states(self.param_groups)
         arrays: dict[str, np.ndarray] = {}
-        for p, state, slots in self._states():
-            name = names[id(p)]
+        for name, (_, state, slots) in zip(self._names(named), states, strict=True):
             arrays[f"step.{name}"] = np.array(state.step, dtype=np.int64)
-            for slot in slots:
-                arrays[f"{slot}.{name}"] = state[slot].copy()
+            arrays.update({f"{slot}.{name}": state[slot].copy() for slot in slots})
         return arrays
 
     def load_state_arrays(
@@ -200,41 +195,68 @@ class Optimizer:
         Raises CheckpointError K17 that lists everything missing, unexpected or of another shape or
         dtype; nothing has been changed then.
         """
-        self._load(dict(arrays), self._names(named))
+        self._load(arrays, self._names(named), self.param_groups)
 
-    def _names(self, named: Iterable[tuple[str, Tensor]]) -> dict[int, str]:
+    def _names(self, named: Iterable[tuple[str, Tensor]]) -> list[str]:
+        """The name of every parameter, in order."""
         names = {id(p): name for name, p in named}
-        for p, _, _ in self._states():
-            if id(p) not in names:
-                raise self._error("named", "the names of all its parameters", list(names.values()))
-        return names
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        if not all(id(p) in names for p in parameters):
+            expected = "the names of all parameters that are optimized"
+            raise self._error("named", expected, list(names.values()))
+        return [names[id(p)] for p in parameters]
 
-    def _load(self, arrays: dict[str, Any], names: Mapping[int, str]) -> None:
-        problems = []
-        writes: list[tuple[State, str, Any]] = []
-        for p, state, slots in self._states():
+    def _load(
+        self,
+        arrays: Mapping[str, Any],
+        names: Sequence[str],
+        groups: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Go on from arrays by "slot.name"; first see that they all fit."""
+        problems: list[str] = []
+        states: dict[int, State] = {}
+        known: set[str] = set()
+        for name, (p, _, slots) in zip(names, self._states(groups), strict=True):
+            state = states[id(p)] = State(p.shape, p.dtype, ())
             for slot in ("step", *slots):
-                key = f"{slot}.{names[id(p)]}"
+                key = f"{slot}.{name}"
+                known.add(key)
                 if key not in arrays:
                     problems.append(f"missing: {key}")
                     continue
-                value = arrays.pop(key)
-                value = np.zeros_like(p.data) if value is None else np.asarray(value)
-                shape = () if slot == "step" else p.shape
-                kind = "iuf" if slot == "step" else p.dtype
-                if value.shape != shape or (slot == "step" and value.dtype.kind not in kind) or (
-                    slot != "step" and value.dtype != p.dtype
-                ):
-                    problems.append(f"{key}: {value.dtype}{list(value.shape)} does not fit {p.dtype}{list(shape)}")
-                writes.append((state, slot, value))
-        problems += [f"unexpected: {key}" for key in arrays]
+                value = np.asarray(arrays[key])
+                if slot == "step" and value.shape == () and value.dtype.kind in "iuf":
+                    state.step = int(value)
+                elif slot != "step" and value.shape == p.shape and value.dtype == p.dtype:
+                    state[slot] = value
+                else:
+                    want = "one number" if slot == "step" else f"{p.dtype}{list(p.shape)}"
+                    got = f"{value.dtype}{list(value.shape)}"
+                    problems.append(f"{key}: expected {want}, got {got}")
+        problems += [f"unexpected: {key}" for key in arrays if key not in known]
         if problems:
             raise CheckpointError(
                 f"the state does not fit this {type(self).__name__}:\n  " + "\n  ".join(problems),
                 fault="K17",
             )
-        for state, slot, value in writes:
-            if slot == "step":
-                state.step = int(value)
-            else:
-                state[slot][...] = value
+        self._restart(states)
+
+    # -- checking and showing -----------------------------------------------------------------
+
+    def _listed(self, params: Any) -> list[Any]:
+        """params as a list, from what has an order of its own."""
+        if isinstance(params, Tensor | set | frozenset | dict) or not isinstance(params, Iterable):
+            expected = "a list of Tensors or of groups (pass net.parameters())"
+            raise self._error("params", expected, type(params).__name__)
+        return list(params)
+
+    def _error(self, parameter: str, expected: str, value: object) -> ParameterError:
+        return ParameterError(type(self).__name__, parameter, expected, value)
+
+    def __repr__(self) -> str:
+        lines = [type(self).__name__ + " ("]
+        for i, group in enumerate(self.param_groups):
+            shown = {k: v for k, v in group.items() if k not in ("params", "initial_lr")}
+            settings = ", ".join(f"{name}={value}" for name, value in shown.items())
+            lines.append(f"  group {i}: {len(group['params'])} parameters, {settings}")
+        return "\n".join([*lines, ")"])

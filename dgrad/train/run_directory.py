@@ -185,8 +185,9 @@ def find_checkpoint(path: Path, which: Literal["best", "latest"] = "best") -> Pa
     """The checkpoint file that `path` means.
 
     path: a checkpoint file, a run directory, or `root/name`, of which the run with the highest
-    number that has checkpoints is taken. `best` and `latest` are believed only if they hold the
-    bare name of a step file beside them and the digest which that file states.
+    number that has checkpoints is taken. Without a `best`, the latest is meant. `best` and
+    `latest` are believed only if they hold the bare name of a step file beside them and the
+    digest which that file states.
 
     Raises CheckpointError K21, saying what is there and what to do.
     """
@@ -208,7 +209,10 @@ def find_checkpoint(path: Path, which: Literal["best", "latest"] = "best") -> Pa
 
 def _follow(folder: Path, which: str) -> Path:
     """The step file that the pointer `which` of `folder` names."""
-    if which not in _entries(folder):
+    names = _entries(folder)
+    if which == "best" and which not in names:
+        which = "latest"  # no evaluation gave a number to be the best
+    if which not in names:
         problem = "is missing"
     else:
         with checkpoint.open_regular(folder / which) as file:

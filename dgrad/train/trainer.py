@@ -19,8 +19,6 @@ from dgrad.train.evaluation import evaluate
 
 __all__ = ["Examples", "Progress", "Settings", "Trainer", "Watcher"]
 
-HIGHER_IS_BETTER = ("accuracy", "f1_macro", "r2")
-
 
 @dataclass(frozen=True)
 class Examples:
@@ -152,7 +150,7 @@ class Trainer:
 
     def _epoch(self, save: Save, watchers: tuple[Watcher, ...], begun: float) -> str:
         progress, per_epoch = self.progress, len(self.batches)
-        total, rows, saved_at = 0.0, 0, -1
+        total, rows = 0.0, 0
         self.model.train()
         for inputs, targets in self.batches.epoch(progress.epoch):
             value = self.train_step(inputs, targets)
@@ -231,12 +229,12 @@ class Trainer:
                 record[f"val/{name}"] = value
         record["lr"] = self.optimizer.param_groups[0]["lr"]
         progress.record = record
-        better = _improves(settings.best, record[settings.best], progress.best_value)
+        better = self._improves(settings.best, record[settings.best], progress.best_value)
         if better:
             progress.best_value, progress.best_step = record[settings.best], progress.step
         if settings.patience is not None:
             value = record[settings.stop_metric]
-            if _improves(settings.stop_metric, value, progress.stop_value):
+            if self._improves(settings.stop_metric, value, progress.stop_value):
                 progress.stop_value, progress.evaluations_since_better = value, 0
             else:
                 progress.evaluations_since_better += 1
@@ -253,11 +251,11 @@ class Trainer:
         examples = self.splits[split]
         return evaluate(self.model, self.loss, self.metrics, examples.inputs, examples.targets)
 
-
-def _improves(name: str, value: float, best: float | None) -> bool:
-    """Whether `value` of the metric `name` beats `best`; a NaN never does."""
-    if math.isnan(value):
-        return False
-    if best is None:
-        return True
-    return value > best if name.rpartition("/")[2] in HIGHER_IS_BETTER else value < best
+    def _improves(self, name: str, value: float, best: float | None) -> bool:
+        """Whether `value` of "val/loss" or another measure beats `best`; a NaN never does."""
+        if math.isnan(value):
+            return False
+        if best is None:
+            return True
+        metric = self.metrics.get(name.rpartition("/")[2])
+        return value > best if getattr(metric, "higher_is_better", False) else value < best

@@ -21,6 +21,7 @@ from dgrad.config.document import (
     Sections,
     Split,
     Train,
+    from_text,
     load,
 )
 from dgrad.config.marks import COMMAND_LINE, Problems
@@ -451,6 +452,21 @@ def test_plugins_register_components_before_the_check(
     assert load(path) == config  # registered once
     assert not (tmp_path / "__pycache__").exists()
     assert str(tmp_path) not in sys.path
+
+
+def test_C21_a_text_can_be_kept_from_loading_the_plugins_it_names(
+    write: Write, tmp_path: Path
+) -> None:
+    write("raise ValueError\n", "evil.py")
+    plugin = write(PLUGIN, "my_layers.py")
+    text = SMALL.replace("relu", "swish") + "plugins: [evil.py]\n"
+    with pytest.raises(ConfigError, match="no layer is called"):
+        from_text(text, tmp_path / "stored.yaml", plugins=[])
+    config = from_text(text, tmp_path / "stored.yaml", ["seed=5"], plugins=[plugin])
+    assert (config.seed, config.name, config.text) == (5, "stored", text)
+    assert config.plugins == (tmp_path.resolve() / "evil.py",)
+    with pytest.raises(ConfigError, match="there is no plugin file"):
+        from_text(text, tmp_path / "stored.yaml", plugins=[tmp_path / "nope.py"])
 
 
 @pytest.mark.parametrize(

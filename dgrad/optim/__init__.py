@@ -1,0 +1,21 @@
+"""Optimizers and learning-rate schedules: one file per optimizer, PyTorch's names and defaults."""
+
+from dgrad.optim.adam import Adam
+from dgrad.optim.adamw import AdamW
+from dgrad.optim.block import State
+from dgrad.optim.optimizer import Optimizer
+from dgrad.optim.schedules import Constant, Cosine, Length, Schedule, Step
+from dgrad.optim.sgd import SGD
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Constant",
+    "Cosine",
+    "Length",
+    "Optimizer",
+    "Schedule",
+    "State",
+    "Step",
+]
