@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["gradcheck"]
 
+PIPE_WIDTH = 120  # columns of the table where there is no terminal to ask
+
 
 def gradcheck(
     config: Path = typer.Argument(
@@ -40,7 +42,10 @@ def gradcheck(
     as_json: bool = typer.Option(False, "--json", help="Print the report as JSON on stdout."),
     traceback: bool = typer.Option(False, "--traceback", help="Show Python's traceback of errors."),
 ) -> None:
-    """Compare analytic gradients with numeric ones; exits 6 when one is wrong."""
+    """Check gradients numerically. Exits 6 when one is wrong.
+
+    Without CONFIG: every op and layer that is shipped.
+    """
     import json
 
     from dgrad.cli.messages import printable
@@ -133,7 +138,8 @@ def _print_table(report: Report) -> None:
             f"{compared:,}" if compared else "",
             f"{worst:.1e}" if compared else "",
         )
-    Console(highlight=False, markup=False, emoji=False, soft_wrap=True).print(table)
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    Console(highlight=False, markup=False, emoji=False, width=width).print(table)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in report.counts().items())
     print(f"{len(report.checks)} checks: {counts}")
 

@@ -21,7 +21,10 @@ def evaluate(
     as_json: bool = typer.Option(False, "--json", help="One JSON object on stdout."),
     traceback: bool = typer.Option(False, "--traceback", help="Show Python's traceback of errors."),
 ) -> None:
-    """Measure a checkpoint (of a run directory: its best one) as `dgrad train` did at its end."""
+    """Measure a trained model again. Of a run directory, its best checkpoint is taken.
+
+    Prints what `dgrad train` printed at its end, to the last digit.
+    """
     from dgrad.cli.messages import printable
     from dgrad.cli.results import print_results
     from dgrad.config.experiment import Experiment

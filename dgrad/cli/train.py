@@ -25,7 +25,7 @@ def train(
     quiet: bool = typer.Option(False, "--quiet", "-q", help="Print the result alone."),
     traceback: bool = typer.Option(False, "--traceback", help="Show Python's traceback of errors."),
 ) -> None:
-    """Train the model that CONFIG describes; writes a run directory, prints the test result."""
+    """Train the model of CONFIG. Writes a run directory and prints the test result."""
     from dgrad.cli.display import JsonEvents, LiveDisplay, PlainLines, is_terminal
     from dgrad.cli.interrupts import graceful
     from dgrad.cli.messages import printable

@@ -126,8 +126,8 @@ def build_model(config: Config, data: LoadedData) -> tuple[Sequential, tuple[int
     problems.raise_if_any()
     default_stream.move(config.seed)
     shape: tuple[int, ...] = data.inputs.shape[1:]
-    layers = []
-    for component in components:
+    layers = {}
+    for i, component in enumerate(components):
         try:
             layer = _make(component, **component.target.infer(shape)).astype(config.train.dtype)
             shape = _output_shape(layer, shape, config.train.dtype)
@@ -140,8 +140,8 @@ def build_model(config: Config, data: LoadedData) -> tuple[Sequential, tuple[int
                 f"({error}); make the layer smaller",
                 fault="C24",
             ) from error
-        layers.append(layer)
-    return Sequential(*layers), shape
+        layers[f"{i}_{component.name}"] = layer
+    return Sequential(layers), shape
 
 
 def _output_shape(layer: Module, shape: tuple[int, ...], dtype: str) -> tuple[int, ...]:

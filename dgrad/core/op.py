@@ -218,7 +218,8 @@ class Op:
             params[name] = value
         if len(rest) > len(self.statics):
             raise TypeError(
-                f"{self.name}() takes {(*self.inputs, *self.statics)}, got {len(rest)} more"
+                f"{self.name}() takes {(*self.inputs, *self.statics)}, "
+                f"got {len(args) + len(rest)} arguments"
             )
         return args, params
 

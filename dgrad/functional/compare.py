@@ -18,7 +18,7 @@ from dgrad.functional.report import Check
 from dgrad.functional.subject import Subject, draw_seeds, float_outputs, gradients
 from dgrad.functional.tally import Tally
 
-__all__ = ["Settings", "check_orders", "generator_for"]
+__all__ = ["Settings", "check_orders", "generator_for", "undisturbed"]
 
 FULL_JACOBIAN = 2000  # up to so many entries every output is checked by itself
 PROJECTIONS = 2  # random sums of all outputs, checked always: a wrong rule may not be linear in g
@@ -46,7 +46,7 @@ def check_orders(subject: Subject, order: int, settings: Settings) -> list[Check
     What the function or its rules raise passes through, but for a gradient of a wrong shape.
     """
     checks: list[Check] = []
-    with _undisturbed():
+    with undisturbed():
         for _ in range(order):
             rng = generator_for(settings.seed, f"{subject.kind} {subject.name} {subject.order}")
             found = _Comparison(subject, settings, rng).run()
@@ -58,7 +58,7 @@ def check_orders(subject: Subject, order: int, settings: Settings) -> list[Check
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Probing may leave an op's domain, which is no fault; dropout's stream is left as found."""
     before = vars(default_stream).copy()
     try:
@@ -89,16 +89,14 @@ class _Comparison:
 
     def _label(self, row: int) -> str:
         """What a row is, in words."""
-        if row < PROJECTIONS:
-            return "random projection"
         place = row - PROJECTIONS
         for i, t in enumerate(self.outputs):
-            if place < t.size:
-                break
+            if 0 <= place < t.size:
+                number = f"output[{i}]" if len(self.outputs) > 1 else "output"
+                name = self.subject.labels[i] if self.subject.labels else number
+                return f"{name} {tuple(int(k) for k in np.unravel_index(place, t.shape))}"
             place -= t.size
-        several = f"output[{i}]" if len(self.outputs) > 1 else "output"
-        name = self.subject.labels[i] if self.subject.labels else several
-        return f"{name} {tuple(int(k) for k in np.unravel_index(place, t.shape))}"
+        return "random projection"
 
     def run(self) -> list[Check]:
         """The Check of every leaf."""

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+import dgrad.nn
+import dgrad.ops  # importing these two fills the registries
 from dgrad import registry
 from dgrad.core.op import Op
 from dgrad.core.stream import default_stream
 from dgrad.core.tensor import Tensor
-from dgrad.functional.compare import Settings, check_orders, generator_for
+from dgrad.functional.compare import Settings, check_orders, generator_for, undisturbed
 from dgrad.functional.lines import typical_size
 from dgrad.functional.report import Check, Report
 from dgrad.functional.subject import (
@@ -37,7 +39,8 @@ def check_op(name: str, *, order: int = 2, seed: int = 0) -> list[Check]:
 
     Also that recorded gradients equal raw ones (`vjp` and `fast_vjp`), and that the gradient of
     each input alone equals the one that comes with the others (joint rules are told `needs`).
-    An exception of the op or of a rule becomes a Check with verdict "error".
+    An exception becomes a Check with verdict "error"; but where an op has no example, and the
+    arrays it gets instead do not suit it, it is skipped.
     """
     op: Op = registry.ops[name].op
     if not op.differentiable:
@@ -56,11 +59,25 @@ def _check_op(op: Op, function: Callable[..., Any], order: int, seed: int) -> li
         elif value is not None:
             note = "it has no rule" if kind == "f" else "it holds no floats"
             checks.append(Check("op", op.name, label, "skipped: no gradient", note=note))
+    if not leaves:
+        return checks
     subject = Subject("op", op.name, lambda: as_sequence(function(*values, **params)), leaves)
-    found = check_orders(subject, order, Settings(seed=seed)) if leaves else []
+    if op._example is None and not _suits(subject.call):
+        note = "normal arrays of shape (3, 4) do not suit it: give @op(example=...) others"
+        return [Check("op", op.name, "", "skipped: no example", note=note)]
+    found = check_orders(subject, order, Settings(seed=seed))
     if all(check.passed for check in found):
         found += _consistency(subject, seed)
     return checks + found
+
+
+def _suits(call: Callable[[], Sequence[Any]]) -> bool:
+    """Whether the call gives finite results."""
+    try:
+        with undisturbed():
+            return all(bool(np.isfinite(t.data).all()) for t in call())
+    except Exception:  # the op may raise anything at arrays that nobody chose for it
+        return False
 
 
 def _consistency(subject: Subject, seed: int) -> list[Check]:
@@ -101,23 +118,19 @@ def check_layer(name: str, *, order: int = 1, seed: int = 0) -> list[Check]:
     """Check the registered layer `name` by its input and every parameter, in training mode.
 
     It is built from its `example`: arguments, and the shape of an input without batch axis, or
-    an array that is the input (for layers that take integers).
+    an array that is the input (for layers that take integers). A layer that has no example of its
+    own, and cannot be built or called without, is skipped.
     """
     layer = registry.layers[name]
+    own = any("example" in vars(base) for base in layer.__mro__ if base is not dgrad.nn.Module)
+    if not own and not _suits(lambda: as_sequence(_tried(layer, seed))):
+        note = "it cannot be tried without arguments: define its example()"
+        return [Check("layer", name, "", "skipped: no example", note=note)]
     return _reported("layer", name, lambda: _check_layer(name, layer, order, seed))
 
 
 def _check_layer(name: str, layer: Any, order: int, seed: int) -> list[Check]:
-    arguments, given = layer.example()
-    rng = generator_for(seed, f"example of layer {name}")
-    value = given if isinstance(given, np.ndarray) else rng.normal(size=(BATCH, *given))
-    before = vars(default_stream).copy()
-    try:
-        default_stream.move(seed)  # initialisation draws from it
-        module = layer(**arguments, **layer.infer(value.shape[1:])).double()
-    finally:
-        vars(default_stream).update(before)
-    x = private(value) if value.dtype.kind == "f" else Tensor(value)
+    module, x = _built(layer, seed)
     leaves = {"input": x} if x.requires_grad else {}
     leaves.update((key, p) for key, p in module.named_parameters() if p.requires_grad)
     checks = []
@@ -126,6 +139,22 @@ def _check_layer(name: str, layer: Any, order: int, seed: int) -> list[Check]:
         checks.append(Check("layer", name, "input", "skipped: no gradient", note=note))
     subject = Subject("layer", name, lambda: as_sequence(module(x)), leaves)
     return checks + check_orders(subject, order, Settings(seed=seed, limit=ENTRIES))
+
+
+def _tried(layer: Any, seed: int) -> Any:
+    module, x = _built(layer, seed)
+    return module(x)
+
+
+def _built(layer: Any, seed: int) -> tuple[Any, Tensor]:
+    """The layer of its example in float64, and an input for it."""
+    arguments, given = layer.example()
+    rng = generator_for(seed, f"example of layer {layer.__name__}")
+    value = given if isinstance(given, np.ndarray) else rng.normal(size=(BATCH, *given))
+    with undisturbed():
+        default_stream.move(seed)  # initialisation draws from it
+        module = layer(**arguments, **layer.infer(value.shape[1:])).double()
+    return module, private(value) if value.dtype.kind == "f" else Tensor(value)
 
 
 def check_model(
@@ -182,9 +211,6 @@ def check_all(
 
     progress: called as progress(name, done, total) before each.
     """
-    import dgrad.nn
-    import dgrad.ops  # noqa: F401  (both: importing them fills the registries)
-
     jobs: list[tuple[Callable[..., list[Check]], str, int]] = []
     if ops:
         jobs += [(check_op, name, order) for name in registry.ops]

@@ -21,6 +21,8 @@ __all__ = ["Judgement", "Tolerance", "judge"]
 
 ROUNDING = 8.0  # how many roundings of its result a forward is granted
 SHARP = 1e-5  # agreement counts where noise is below this part of the gradient's scale
+CALM = 0.1  # nor does it count where doubt is above this part: between the slopes of a kink
+UNREST = 10.0  # doubt that rounding alone can make, in units of noise
 FIRM = 30.0  # an error contradicts the analytic gradient when so many times the doubt
 NEEDED = 2  # step sizes that must contradict it before it is called wrong
 
@@ -102,17 +104,19 @@ def judge(
         allowed = tolerance.rtol * size + tolerance.atol * np.maximum(scale, size) + s.noise
         sharp = s.noise <= SHARP * np.maximum(scale, size)
         seen |= sharp
-        now = ((error <= allowed) & sharp) | (error == 0)
+        calm = s.doubt <= CALM * np.maximum(scale, size) + UNREST * s.noise
+        now = (((error <= allowed) & sharp) | (error == 0)) & calm
         contradictions += error > allowed + FIRM * s.doubt
         better = ~agrees & (now | (s.doubt + s.noise < trust))
         for best, found in ((numeric, s.central), (left, s.left), (right, s.right)):
             np.copyto(best, found, where=better)
         np.copyto(trust, s.doubt + s.noise, where=better)
         np.copyto(noise, s.noise, where=better)
-        np.copyto(kink, s.doubt > s.noise, where=better)
+        np.copyto(kink, s.doubt > UNREST * s.noise, where=better)
         agrees |= now
         if agrees.all():
             break
-    agrees |= np.maximum(np.abs(analytic), np.abs(numeric)) <= noise  # both are 0, as far as seen
+    # both are 0, as far as can be seen
+    agrees |= (np.maximum(np.abs(analytic), np.abs(numeric)) <= noise) & ~kink
     wrong = ~agrees & (contradictions >= NEEDED)
     return Judgement(agrees, wrong, ~agrees & ~wrong & kink, numeric, left, right)

@@ -366,7 +366,7 @@ def _without_gradient(ufunc: Any, text: str, operator: str | None = None) -> Any
         differentiable=False,
         numpy=ufunc,
         operators=() if operator is None else (operator,),
-        example=lambda rng: (tuple(rng.random((ufunc.nin, 3, 4)) < 0.5), {}),
+        example=lambda rng: (tuple(rng.integers(0, 2, size=(ufunc.nin, 3, 4))), {}),
     )(forward)
 
 

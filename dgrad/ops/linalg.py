@@ -68,9 +68,10 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     out = np.matmul(x, weight.T)
     if bias is None:
         return out
-    if bias.shape != out.shape[-1:]:
+    if bias.shape != weight.shape[:1]:
         raise ShapeError(
-            f"linear: weight {weight.shape} needs a bias of {out.shape[-1:]}, got {bias.shape}"
+            f"linear: weight {weight.shape} needs a bias of shape {weight.shape[:1]}, "
+            f"got {bias.shape}"
         )
     return np.add(out, bias, out=out if out.dtype is bias.dtype else None)
 

@@ -140,8 +140,6 @@ def bce_with_logits(x: Any, target: Any, *, reduction: Reduction = "mean") -> An
 
 
 bce_with_logits.vjp(
-    x=lambda g, x, target, reduction: (
-        (sigmoid(x) - target) * _unreduce(g, np.size(x), reduction)
-    ),
+    x=lambda g, x, target, reduction: (sigmoid(x) - target) * _unreduce(g, np.size(x), reduction),
     target=lambda g, x, reduction: -x * _unreduce(g, np.size(x), reduction),
 )

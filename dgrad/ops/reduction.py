@@ -67,7 +67,7 @@ def _extreme_rule(g: Any, x: Any, out: Any, axis: Axis) -> Any:
     return np.where(ties, np.reshape(g, _kept(shape, axis)) / count, 0.0)
 
 
-@op(numpy=np.max, methods=("max",))
+@op(numpy=(np.max, np.amax), methods=("max",))
 def max(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Largest element along axis (all axes when None); k ties get 1/k of the gradient each."""
     return _largest(x, axis=axis, keepdims=keepdims)
@@ -76,7 +76,7 @@ def max(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
 max.vjp(x=_extreme_rule)
 
 
-@op(numpy=np.min, methods=("min",))
+@op(numpy=(np.min, np.amin), methods=("min",))
 def min(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Smallest element along axis (all axes when None); k ties get 1/k of the gradient each."""
     return _smallest(x, axis=axis, keepdims=keepdims)

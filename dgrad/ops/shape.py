@@ -111,7 +111,7 @@ broadcast_to.vjp(x=lambda g: g)  # the engine sums it back
 @op(numpy=np.concatenate)
 def concatenate(*xs: Any, axis: int = 0) -> Any:
     """Arrays joined along an axis they have. xs: shapes equal but for that axis."""
-    return np.concatenate(xs, axis=axis)
+    return np.concatenate(xs, axis=operator.index(axis))  # axis=None would flatten
 
 
 def _section(ndim: int, axis: int, start: int, stop: int) -> tuple[slice, ...]:

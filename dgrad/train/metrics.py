@@ -18,11 +18,13 @@ __all__ = ["MAE", "R2", "RMSE", "Accuracy", "F1Macro", "Metric"]
 class Metric(ABC):
     """Base of metrics: `update` with raw model outputs, batch after batch, then `result`.
 
-    `targets` says what they compare with: class indices or numbers. Before any row the result is
-    NaN, and so where a metric is undefined; a NaN among the numbers of outputs gives NaN too.
+    `targets` says what they compare with: class indices or numbers; `higher_is_better`, which way
+    they improve. The result is NaN before any row and where a metric is undefined; with number
+    targets, also when an output is NaN.
     """
 
     targets: ClassVar[Literal["classes", "numbers"]]
+    higher_is_better: ClassVar[bool]
 
     def __init__(self) -> None:
         self.reset()
@@ -48,6 +50,7 @@ class Accuracy(Metric):
     """
 
     targets = "classes"
+    higher_is_better = True
 
     def reset(self) -> None:
         """Forget all batches."""
@@ -75,6 +78,7 @@ class F1Macro(Metric):
     """
 
     targets = "classes"
+    higher_is_better = True
 
     def reset(self) -> None:
         """Forget all batches."""
@@ -104,6 +108,7 @@ class _Difference(Metric):
     """Sum over all elements of a function of outputs - targets, in float64."""
 
     targets = "numbers"
+    higher_is_better = False
 
     def reset(self) -> None:
         """Forget all batches."""
@@ -160,6 +165,7 @@ class R2(Metric):
     """
 
     targets = "numbers"
+    higher_is_better = True
 
     def reset(self) -> None:
         """Forget all batches."""

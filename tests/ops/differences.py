@@ -17,7 +17,7 @@ def jacobian(
     function: Callable[..., Any], args: Sequence[Any], which: int, size: int
 ) -> np.ndarray:
     """d function(*args) / d args[which], as (size of the result, size of the argument)."""
-    x = np.array(args[which], dtype=np.float64)  # a private copy, every element its own
+    x = np.array(args[which], np.float64, order="C")  # a private copy, every element its own
     flat = x.reshape(-1)
     columns = np.zeros((size, flat.size))
     for i, value in enumerate(flat.copy()):

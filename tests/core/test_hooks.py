@@ -1,0 +1,235 @@
+"""Tensor hooks and retain_grad: order, replacement, removal, and what a hook cannot break."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dgrad import Tensor, grad, is_grad_enabled, ops
+from dgrad.errors import GraphError, ShapeError
+
+
+def leaf(*values: float) -> Tensor:
+    return Tensor(np.array(values), requires_grad=True)
+
+
+def test_B32_hooks_run_in_order_and_each_sees_the_previous_result() -> None:
+    x, seen = leaf(1.0), []
+
+    def multiply(factor: float) -> Any:
+        def hook(g: Tensor) -> Tensor:
+            seen.append(g.item())
+            return g * factor
+
+        return hook
+
+    x.register_hook(multiply(10))
+    x.register_hook(lambda g: seen.append(g.item()))  # returns None: keeps the gradient
+    x.register_hook(multiply(3))
+    (x * 2).backward()
+    assert seen == [2.0, 20.0, 20.0]
+    assert x.grad.item() == 60.0
+
+
+def test_B32_removal_also_by_another_hook_during_the_run() -> None:
+    x, ran = leaf(1.0), []
+    first = x.register_hook(lambda g: second.remove())
+    second = x.register_hook(lambda g: ran.append("second"))
+    x.register_hook(lambda g: ran.append("third"))
+    (x * 2).backward()
+    assert ran == ["third"]
+    first.remove()
+    first.remove()  # again: nothing happens
+    with x.register_hook(lambda g: ran.append("inside")):
+        (x * 2).backward()
+    (x * 2).backward()
+    assert ran == ["third", "third", "inside", "third"]
+
+
+def test_a_hook_may_remove_itself_or_add_another() -> None:
+    x, ran = leaf(1.0), []
+
+    def once(g: Tensor) -> None:
+        ran.append("once")
+        handle.remove()
+        x.register_hook(lambda g: ran.append("added"))
+
+    handle = x.register_hook(once)
+    (x * 2).backward()
+    (x * 2).backward()
+    assert ran == ["once", "added"]
+
+
+def test_P53_a_hook_sees_the_summed_gradient_once() -> None:
+    x, seen = leaf(1.0), []
+    y = x * 2
+    y.register_hook(lambda g: seen.append(g.item()))
+    (y * 3 + y * 4 + y).backward()
+    assert seen == [8.0]
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_P54_a_hook_that_writes_into_its_argument_changes_nothing(create_graph: bool) -> None:
+    x, y, seed = leaf(1.0), leaf(1.0), np.ones(1)
+
+    def scribble(g: Tensor) -> None:
+        g.data[:] = 1000.0
+
+    s = x + y
+    for t in (s, x):
+        t.register_hook(scribble)
+    s.backward(seed, create_graph=create_graph)
+    assert (x.grad.item(), y.grad.item(), seed.item()) == (1.0, 1.0, 1.0)
+
+
+def test_P55_a_replaced_gradient_is_checked_and_the_hook_named() -> None:
+    class Callable:
+        def __call__(self, g: Tensor) -> Any:
+            return np.ones((2, 2))
+
+    def wrong(g: Tensor) -> Any:
+        return np.ones((2, 2))
+
+    for hook, name in ((wrong, "wrong"), (Callable(), "Callable")):
+        x = leaf(1.0, 2.0)
+        y = ops.tanh(x)
+        y.register_hook(hook)
+        with pytest.raises(ShapeError, match=rf"hook {name} on tanh .*\(2, 2\), expected \(2,\)"):
+            y.sum().backward()
+        assert x.grad is None
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
+def test_P55_a_replaced_gradient_is_converted_to_the_tensors_dtype(
+    dtype: Any, create_graph: bool
+) -> None:
+    x = Tensor(np.ones(2, np.float32), requires_grad=True)
+    y = x * 2
+    y.register_hook(lambda g: np.array([3, 5], dtype))
+    y.sum().backward(create_graph=create_graph)
+    assert x.grad.dtype == np.float32
+    np.testing.assert_array_equal(x.grad.data, [6, 10])
+
+
+def test_a_replacement_that_the_hook_keeps_is_not_shared() -> None:
+    x, mine = leaf(1.0), np.full(1, 7.0)
+    x.register_hook(lambda g: mine)
+    (x * 2).backward()
+    (x * 2).backward()
+    assert x.grad.item() == 14.0
+    assert mine.item() == 7.0
+
+
+def test_B34_a_retained_gradient_sees_hooks_registered_before_and_after() -> None:
+    x = leaf(1.0)
+    y = x * 2
+    y.register_hook(lambda g: g * 10)
+    y.retain_grad()
+    y.retain_grad()  # again: still stored once
+    y.register_hook(lambda g: g * 7)
+    (y * 3).backward()
+    assert y.grad.item() == 210.0
+    assert x.grad.item() == 420.0
+    y = leaf(1.0)
+    y.retain_grad()  # a leaf: nothing to do
+    (y * 3).backward()
+    assert y.grad.item() == 3.0
+
+
+def test_retained_gradients_accumulate_and_do_not_alias() -> None:
+    x = leaf(1.0, 1.0)
+    y = x * 1
+    y.retain_grad()
+    z = y + 0
+    z.backward(np.ones(2), retain_graph=True)
+    z.backward(np.ones(2))
+    np.testing.assert_array_equal(y.grad.data, [2, 2])
+    y.grad.data[:] = 50
+    np.testing.assert_array_equal(x.grad.data, [2, 2])
+
+
+def test_B35_grad_runs_the_hooks_of_a_captured_tensor() -> None:
+    x = leaf(1.0)
+    y = x * 2
+    y.register_hook(lambda g: g * 10)
+    x.register_hook(lambda g: g * 100)
+    gx, gy = grad(y * 3, [x, y])
+    assert gy.item() == 30.0
+    assert gx.item() == 6000.0
+    assert x.grad is None
+
+
+@pytest.mark.parametrize("hook", [functools.partial(lambda k, g: g * k, 5.0), np.negative])
+def test_B38_a_hook_needs_no_name(hook: Any) -> None:
+    x = leaf(1.0)
+    x.register_hook(hook)
+    (x * 2).backward()
+    assert x.grad.item() in (10.0, -2.0)
+
+
+def test_hooks_on_outputs_of_several() -> None:
+    from tests.core.test_function import Product  # noqa: PLC0415
+
+    assert Product
+
+
+def test_hooks_run_newest_node_first() -> None:
+    x, order = leaf(1.0), []
+    a = x * 2
+    b = a * 3
+    c = ops.exp(x)
+    for name, t in (("x", x), ("a", a), ("b", b), ("c", c)):
+        t.register_hook(lambda g, name=name: order.append(name))
+    (b + c).backward()
+    assert order == ["c", "b", "a", "x"]
+
+
+def test_a_hook_needs_a_graph() -> None:
+    for register in (lambda t: t.register_hook(print), Tensor.retain_grad):
+        with pytest.raises(GraphError, match="needs a Tensor that requires grad"):
+            register(Tensor([1.0]))
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_P49_hooks_record_only_when_the_walk_does(create_graph: bool) -> None:
+    x, seen = leaf(2.0), []
+    y = x * x
+    y.register_hook(lambda g: seen.append(is_grad_enabled()))
+    y.backward(create_graph=create_graph)
+    assert seen == [create_graph]
+    assert is_grad_enabled()
+
+
+def test_a_hook_takes_part_in_a_recorded_gradient() -> None:
+    x = leaf(3.0)
+    x.register_hook(lambda g: g * g)
+    (gx,) = grad(x * x, x, create_graph=True)  # (2x)^2
+    assert gx.item() == 36.0
+    x = leaf(3.0)
+    y = x * x
+    y.register_hook(lambda g: g * x)  # dy/dx g x = 2 x^2
+    (gx,) = grad(y, x, create_graph=True)
+    assert grad(gx, x)[0].item() == 12.0
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_P56_a_hook_that_raises_leaves_every_grad_as_it_was(create_graph: bool) -> None:
+    x, z = leaf(1.0), leaf(1.0)
+    y = x * 2
+    y.retain_grad()
+
+    def fail(g: Tensor) -> None:
+        raise KeyError("on purpose")
+
+    handle = x.register_hook(fail)
+    with pytest.raises(KeyError, match="on purpose"):
+        (y + z).backward(create_graph=create_graph, retain_graph=True)
+    assert x.grad is y.grad is z.grad is None
+    assert is_grad_enabled()
+    handle.remove()
+    (y + z).backward()
+    assert (x.grad.item(), y.grad.item(), z.grad.item()) == (2.0, 1.0, 1.0)

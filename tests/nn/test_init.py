@@ -1,0 +1,93 @@
+"""Initial values: distributions against their papers' formulas, and PyTorch's gains."""
+
+import math
+
+import numpy as np
+import pytest
+
+import dgrad
+from dgrad import nn
+from dgrad.errors import ParameterError, ShapeError
+from dgrad.nn import init
+
+SHAPE = (60, 20, 2, 3)  # fan_in 120, fan_out 360
+# scheme -> (standard deviation, largest absolute value or None)
+SCHEMES = {
+    "uniform_": (1 / math.sqrt(12), 1.0),
+    "normal_": (1.0, None),
+    "xavier_uniform_": (math.sqrt(2 / 480), math.sqrt(6 / 480)),
+    "xavier_normal_": (math.sqrt(2 / 480), None),
+    "kaiming_uniform_": (math.sqrt(2 / 120), math.sqrt(6 / 120)),
+    "kaiming_normal_": (math.sqrt(2 / 120), None),
+}
+
+
+def drawn(name, dtype=np.float64, **arguments):
+    dgrad.manual_seed(1)
+    p = nn.Parameter(np.full(SHAPE, np.nan, dtype))
+    assert getattr(init, name)(p, **arguments) is p
+    return p.data
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_scheme_has_its_spread(name):
+    std, bound = SCHEMES[name]
+    values = drawn(name)
+    assert values.std() == pytest.approx(std, rel=0.03)
+    if bound is not None:
+        assert 0.98 * bound < np.abs(values).max() <= bound
+    if name != "uniform_":
+        assert abs(values.mean()) < 4 * std / math.sqrt(values.size)
+
+
+@pytest.mark.parametrize("name", [*SCHEMES, "orthogonal_"])
+def test_scheme_draws_the_same_numbers_for_a_seed_and_every_dtype(name):
+    values = drawn(name)
+    np.testing.assert_array_equal(values, drawn(name))
+    np.testing.assert_array_equal(values.astype(np.float32), drawn(name, np.float32))
+
+
+def test_arguments_scale_the_spread():
+    np.testing.assert_allclose(drawn("xavier_normal_", gain=3.0), 3 * drawn("xavier_normal_"))
+    np.testing.assert_allclose(
+        drawn("kaiming_normal_", mode="fan_out") * math.sqrt(3), drawn("kaiming_normal_")
+    )
+    np.testing.assert_allclose(
+        drawn("kaiming_uniform_", nonlinearity="linear") * math.sqrt(2), drawn("kaiming_uniform_")
+    )
+    np.testing.assert_allclose(drawn("normal_", mean=5, std=2), 5 + 2 * drawn("normal_"))
+    np.testing.assert_allclose(drawn("uniform_", a=-1, b=1), 2 * drawn("uniform_") - 1)
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (3, 5), (4, 4), (3, 2, 5)])
+def test_orthogonal_rows_or_columns(shape):
+    dgrad.manual_seed(0)
+    w = init.orthogonal_(nn.Parameter(np.empty(shape)), gain=2.0).data.reshape(shape[0], -1)
+    small = w @ w.T if w.shape[0] <= w.shape[1] else w.T @ w
+    np.testing.assert_allclose(small, 4 * np.eye(len(small)), atol=1e-12)
+
+
+def test_constants():
+    p = nn.Parameter(np.empty((2, 3)))
+    assert (init.ones_(p).data == 1).all()
+    assert (init.zeros_(p).data == 0).all()
+    assert (init.constant_(p, 0.3).data == 0.3).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "param"),
+    [("linear", None), ("tanh", None), ("relu", None), ("selu", None), ("leaky_relu", 0.2)],
+)
+def test_gain_is_pytorchs(name, param):
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
+    assert init.calculate_gain(name, param) == torch.nn.init.calculate_gain(name, param)
+
+
+def test_wrong_arguments_are_named():
+    with pytest.raises(ParameterError, match="leaky_relu, linear"):
+        init.calculate_gain("rleu")
+    with pytest.raises(ParameterError, match="fan_out"):
+        init.kaiming_normal_(nn.Parameter(np.empty((2, 2))), mode="fan_it")  # type: ignore[arg-type]
+    for scheme in (init.xavier_normal_, init.kaiming_uniform_, init.orthogonal_):
+        with pytest.raises(ShapeError, match="two axes"):
+            scheme(nn.Parameter(np.empty(3)))

@@ -1,0 +1,180 @@
+"""Values, first and second gradients against PyTorch in float64, over the same table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dgrad
+from dgrad import Tensor, registry
+from tests.cases import CASES, Case
+
+torch = pytest.importorskip("torch", reason="PyTorch is the oracle of these tests")
+F = torch.nn.functional
+CLOSE = {"rtol": 1e-9, "atol": 1e-9}
+
+
+def reduce(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A PyTorch reduction in NumPy's spelling; PyTorch reads dim=() as every axis."""
+
+    def call(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        axes = tuple(range(x.ndim)) if axis is None else axis
+        axes = tuple(map(int, axes)) if isinstance(axes, tuple) else (int(axes),)
+        return function(x, dim=axes, keepdim=keepdims)
+
+    return call
+
+
+def spread(function: Callable[..., Any]) -> Callable[..., Any]:
+    """PyTorch's var or std in NumPy's spelling."""
+
+    def call(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+        return reduce(lambda x, dim, keepdim: function(x, dim, correction=ddof, keepdim=keepdim))(
+            x, axis, keepdims
+        )
+
+    return call
+
+
+def squeeze(x: Any, axis: Any = None) -> Any:
+    return x.squeeze() if axis is None else x.squeeze(axis)
+
+
+def pad(x: Any, pad_width: Any, constant_values: float = 0.0) -> Any:
+    widths = np.broadcast_to(pad_width, (x.ndim, 2))[::-1].ravel().tolist()
+    return F.pad(x, widths, value=constant_values)
+
+
+def cross_entropy(logits: Any, target: Any, reduction: str = "mean") -> Any:
+    rows = logits.reshape(-1, logits.shape[-1])
+    each = F.cross_entropy(rows, target.reshape(-1).long(), reduction=reduction)
+    return each.reshape(target.shape) if reduction == "none" else each
+
+
+def transpose(x: Any, axes: Any = None) -> Any:
+    return x.permute(tuple(range(x.ndim))[::-1] if axes is None else tuple(axes))
+
+
+SAME = [
+    *("abs", "add", "clip", "cos", "divide", "exp", "expm1", "flatten", "log", "log1p", "matmul"),
+    *("maximum", "minimum", "multiply", "negative", "relu", "sigmoid", "sin", "sqrt", "square"),
+    *("subtract", "tanh", "where"),
+]
+TORCH: dict[str, Callable[..., Any]] = {
+    **{name: getattr(torch, name) for name in SAME},
+    "bce_with_logits": F.binary_cross_entropy_with_logits,
+    "broadcast_to": lambda x, shape: torch.broadcast_to(x, shape),
+    "concatenate": lambda *xs, axis=0: torch.cat(xs, axis),
+    "cross_entropy": cross_entropy,
+    "gelu": F.gelu,
+    "leaky_relu": F.leaky_relu,
+    "linear": F.linear,
+    "log_softmax": lambda x, axis=-1: F.log_softmax(x, axis),
+    "logsumexp": reduce(torch.logsumexp),
+    "max": reduce(torch.amax),
+    "mean": reduce(torch.mean),
+    "min": reduce(torch.amin),
+    "mse_loss": F.mse_loss,
+    "normal_cdf": torch.special.ndtr,
+    "pad": pad,
+    "power": torch.pow,
+    "reshape": lambda x, shape: x.reshape(shape),
+    "silu": F.silu,
+    "softmax": lambda x, axis=-1: F.softmax(x, axis),
+    "softplus": lambda x, beta=1.0: F.softplus(x, beta, threshold=1000.0),
+    "squeeze": squeeze,
+    "stack": lambda *xs, axis=0: torch.stack(xs, axis),
+    "std": spread(torch.std),
+    "sum": reduce(torch.sum),
+    "swapaxes": lambda x, axis1, axis2: x.swapaxes(axis1, axis2),
+    "transpose": transpose,
+    "var": spread(torch.var),
+    "getitem": lambda x, index: x[index],
+}
+
+
+def torch_value(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        value = torch.from_numpy(np.array(value, order="C"))
+        return value.requires_grad_(value.is_floating_point())
+    return value
+
+
+def usable(name: str, case: Case) -> bool:
+    """Whether PyTorch has the call, and means the same by it."""
+    axis = case.params.get("axis")
+    if isinstance(axis, tuple) and not axis:  # every axis
+        return False
+    if name in ("std", "var"):  # warns about empty ones
+        return case.args[0].size > 0
+    if name == "getitem":  # no negative steps; an integer does not count as an index array
+        index = case.params["index"]
+        parts = index if isinstance(index, tuple) else (index,)
+        return not any(isinstance(i, slice) and (i.step or 1) < 0 for i in parts) and not (
+            len(parts) == 3 and isinstance(parts[0], int)
+        )
+    if name == "clip":
+        return bool(case.params)
+    if name == "where":
+        return case.args[0].dtype == bool and len(case.args) == len(arrays(case))
+    scalars = len(case.args) - len(arrays(case))
+    return not scalars or name in ("linear", "power")
+
+
+def arrays(case: Case) -> list[np.ndarray]:
+    return [a for a in case.args if isinstance(a, np.ndarray)]
+
+
+@pytest.mark.parametrize(
+    ("name", "case"),
+    [
+        pytest.param(name, case, id=f"{name}-{i}")
+        for name in sorted(TORCH)
+        for i, case in enumerate(CASES[name])
+        if case.order and usable(name, case)
+    ],
+)
+def test_values_and_gradients_are_pytorchs(name: str, case: Case) -> None:
+    theirs = [torch_value(a) for a in case.args]
+    ours = [
+        Tensor(a, requires_grad=a.dtype.kind == "f") if isinstance(a, np.ndarray) else a
+        for a in case.args
+    ]
+    expected = TORCH[name](*theirs, **case.params)
+    out = registry.ops[name](*ours, **case.params)
+    np.testing.assert_allclose(out.data, expected.detach().numpy(), **CLOSE)
+
+    their_inputs = [t for t in theirs if isinstance(t, torch.Tensor) and t.requires_grad]
+    our_inputs = [t for t in ours if isinstance(t, Tensor) and t.requires_grad]
+    seed = np.random.default_rng(3).normal(size=out.shape)
+    their_grads = torch.autograd.grad(
+        expected, their_inputs, torch.from_numpy(np.asarray(seed)), create_graph=True
+    )
+    our_grads = dgrad.grad(out, our_inputs, seed, create_graph=True)
+    for x, y in zip(our_grads, their_grads, strict=True):
+        np.testing.assert_allclose(x.data, y.detach().numpy(), **CLOSE)
+
+    their_total = sum((g * g).sum() for g in their_grads)
+    if not their_total.requires_grad:
+        return
+    our_total = sum((g * g).sum() for g in our_grads)
+    their_second = torch.autograd.grad(their_total, their_inputs, allow_unused=True)
+    if not our_total.requires_grad:
+        assert all(g is None or not g.any() for g in their_second)
+        return
+    our_second = dgrad.grad(our_total, our_inputs, allow_unused=True)
+    for x, y in zip(our_second, their_second, strict=True):
+        got = 0.0 if x is None else x.data
+        want = np.zeros_like(got) if y is None else y.numpy()
+        np.testing.assert_allclose(got, want, **CLOSE)
+
+
+@pytest.mark.parametrize("ties", [[1.0, 3.0, 3.0], [3.0, 3.0, 3.0]])
+def test_ties_share_as_in_pytorch(ties: list[float]) -> None:
+    x, y = Tensor(np.array(ties), requires_grad=True), torch_value(np.array(ties))
+    (g,) = dgrad.grad(x.max(), x)
+    (expected,) = torch.autograd.grad(y.amax(0), y)
+    np.testing.assert_allclose(g.data, expected.numpy())

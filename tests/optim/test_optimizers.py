@@ -1,0 +1,398 @@
+"""Every registered optimizer: PyTorch's trajectories, two functions to minimise, exact resuming."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import dgrad
+from dgrad import nn, optim, registry
+from dgrad.errors import CheckpointError, DtypeError, ParameterError, ShapeError
+
+# optimizer -> (PyTorch's name, settings to try)
+OPTIMIZERS = {
+    "sgd": (
+        "SGD",
+        [
+            {},
+            {"momentum": 0.9},
+            {"momentum": 0.9, "nesterov": True},
+            {"momentum": 0.8, "dampening": 0.3},
+            {"weight_decay": 0.1},
+            {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1, "maximize": True},
+            {"momentum": 0.9, "dampening": 0.1, "weight_decay": 0.1, "maximize": True},
+        ],
+    ),
+    "adam": (
+        "Adam",
+        [
+            {},
+            {"betas": (0.7, 0.9), "eps": 1e-3},
+            {"weight_decay": 0.1},
+            {"amsgrad": True, "betas": (0.5, 0.5)},
+            {"amsgrad": True, "weight_decay": 0.1, "maximize": True},
+        ],
+    ),
+    "adamw": (
+        "AdamW",
+        [
+            {},
+            {"weight_decay": 0.3},
+            {"amsgrad": True, "betas": (0.5, 0.5)},
+            {"weight_decay": 0.3, "maximize": True},
+        ],
+    ),
+}
+CASES = [(name, settings) for name, (_, more) in OPTIMIZERS.items() for settings in more]
+# optimizer -> settings that solve (parabola, Rosenbrock), steps for each
+SOLVES = {
+    "sgd": ({"lr": 0.02, "momentum": 0.9}, {"lr": 5e-4, "momentum": 0.98}, 200, 3000),
+    "adam": ({"lr": 0.2}, {"lr": 0.05}, 400, 3000),
+    "adamw": ({"lr": 0.2, "weight_decay": 0.0}, {"lr": 0.05, "weight_decay": 0.0}, 400, 3000),
+}
+SHAPES = [(3, 4), (), (4,), (2, 1, 3), (0, 2)]
+
+
+def values(dtype=np.float64):
+    rng = np.random.default_rng(0)
+    return [np.asarray(rng.normal(size=shape), dtype) for shape in SHAPES]
+
+
+def gradients(step, dtype=np.float64):
+    rng = np.random.default_rng(100 + step)
+    return [np.asarray(rng.normal(size=shape), dtype) for shape in SHAPES]
+
+
+def run(optimizer, params, steps, *, skip=()):
+    """Steps with given gradients; skip holds (step, parameter) pairs that have none."""
+    for step in steps:
+        for i, (p, g) in enumerate(zip(params, gradients(step, params[0].dtype), strict=True)):
+            p.grad = None if (step, i) in skip else g
+        optimizer.step()
+
+
+def test_every_optimizer_has_a_case():
+    assert registry.optimizers.names() == sorted(OPTIMIZERS) == sorted(SOLVES)
+
+
+@pytest.fixture(params=["together", "apart"])
+def joined(request, monkeypatch):
+    """Small parameters in one block, or each in its own."""
+    if request.param == "apart":
+        monkeypatch.setattr("dgrad.optim.block.SMALL", -1)
+    return request.param == "together"
+
+
+@pytest.mark.usefixtures("joined")
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_trajectory_is_pytorchs(name, settings):
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
+    skip = {(0, 1), (4, 0), (5, 0), (5, 3)}
+    ours = [nn.Parameter(v) for v in values()]
+    theirs = [torch.nn.Parameter(torch.tensor(v)) for v in values()]
+    run(registry.optimizers[name](ours, lr=0.05, **settings), ours, range(20), skip=skip)
+    oracle = getattr(torch.optim, OPTIMIZERS[name][0])(theirs, lr=0.05, **settings)
+    for step in range(20):
+        for i, (q, g) in enumerate(zip(theirs, gradients(step), strict=True)):
+            q.grad = None if (step, i) in skip else torch.tensor(g)
+        oracle.step()
+    for p, q in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "torch_name"), [(k, v[0]) for k, v in OPTIMIZERS.items()])
+def test_defaults_are_pytorchs(name, torch_name):
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
+    theirs = getattr(torch.optim, torch_name)([torch.nn.Parameter(torch.ones(1))]).defaults
+    ours = registry.optimizers[name]([nn.Parameter([1.0])]).defaults
+    assert ours == {key: theirs[key] for key in ours}
+
+
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_together_and_apart_give_the_same_bits(name, settings, monkeypatch):
+    found = []
+    for small in (8192, 8, -1):
+        monkeypatch.setattr("dgrad.optim.block.SMALL", small)
+        params = [nn.Parameter(v) for v in values(np.float32)]
+        run(registry.optimizers[name](params, lr=0.05, **settings), params, range(6))
+        found.append([p.data.copy() for p in params])
+    for others in found[1:]:
+        for a, b in zip(found[0], others, strict=True):
+            assert a.dtype == np.float32
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", SOLVES)
+def test_minimises_a_parabola_and_rosenbrock(name):
+    easy, hard, few, many = SOLVES[name]
+
+    def bowl(x, y):
+        return (x - 1) * (x - 1) * 3 + (y + 2) * (y + 2)
+
+    def valley(x, y):
+        a, b = 1 - x, y - x * x
+        return a * a + b * b * 100
+
+    cases = ((bowl, easy, few, (1, -2)), (valley, hard, many, (1, 1)))
+    for function, settings, steps, minimum in cases:
+        x, y = (dgrad.tensor(v, dtype=np.float64, requires_grad=True) for v in (-1.2, 1.0))
+        optimizer = registry.optimizers[name]([x, y], **settings)
+
+        def closure(optimizer=optimizer, function=function, x=x, y=y):
+            optimizer.zero_grad()
+            loss = function(x, y)
+            loss.backward()
+            return loss
+
+        first = optimizer.step(closure).item()
+        last = [optimizer.step(closure).item() for _ in range(steps)][-1]
+        assert last < 1e-3 < first
+        np.testing.assert_allclose((x.item(), y.item()), minimum, atol=0.05)
+
+
+@pytest.mark.parametrize("way", ["state_dict", "arrays"])
+@pytest.mark.parametrize("stop", [0, 1, 7])
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_resumed_is_not_resumed_bit_for_bit(name, settings, stop, way):
+    cls = registry.optimizers[name]
+    skip = {(0, 1), (5, 0)}  # counts of steps differ between parameters
+    named = [str(i) for i in range(len(SHAPES))]
+
+    def made():
+        params = [nn.Parameter(v) for v in values(np.float32)]
+        groups = [{"params": params[:2]}, {"params": params[2:], "lr": 0.01}]
+        return params, cls(groups, lr=0.05, **settings)
+
+    whole, optimizer = made()
+    run(optimizer, whole, range(12), skip=skip)
+    before, optimizer = made()
+    run(optimizer, before, range(stop), skip=skip)
+    after, resumed = made()
+    for p, q in zip(after, before, strict=True):
+        p.data = q.data.copy()
+    if way == "arrays":
+        arrays = optimizer.state_arrays(zip(named, before, strict=True))
+        resumed.load_state_arrays(arrays, zip(named, after, strict=True))
+    else:
+        resumed.load_state_dict(optimizer.state_dict())
+    run(optimizer, before, range(stop, 12), skip=skip)
+    run(resumed, after, range(stop, 12), skip=skip)
+    for p, q, r in zip(whole, after, before, strict=True):
+        np.testing.assert_array_equal(p.data, q.data)
+        np.testing.assert_array_equal(p.data, r.data)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_state_dict_exchanges_with_pytorch(name):
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
+    settings = {"lr": 0.05, **({"momentum": 0.9} if name == "sgd" else {"amsgrad": True})}
+    theirs = [torch.nn.Parameter(torch.tensor(v)) for v in values()]
+    oracle = getattr(torch.optim, OPTIMIZERS[name][0])(theirs, **settings)
+    for step in range(10):
+        if step == 5:
+            ours = [nn.Parameter(q.detach().numpy().copy()) for q in theirs]
+            optimizer = registry.optimizers[name](ours)
+            state = oracle.state_dict()
+            optimizer.load_state_dict(state)
+            assert optimizer.param_groups[0]["lr"] == 0.05
+            own = optimizer.state_dict()
+            assert own["param_groups"][0]["params"] == state["param_groups"][0]["params"]
+            assert set(state["state"][0]) <= set(own["state"][0])
+        for q, g in zip(theirs, gradients(step), strict=True):
+            q.grad = torch.tensor(g)
+        oracle.step()
+    run(optimizer, ours, range(5, 10))
+    for p, q in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-9)
+
+
+@pytest.mark.usefixtures("joined")
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_gradients_are_only_read_and_parameters_stay_where_they_are(name, settings):
+    params = [nn.Parameter(v) for v in values(np.float32)]
+    optimizer = registry.optimizers[name](params, **settings)
+    run(optimizer, params, range(2))
+    arrays = [p.data for p in params]
+    kept = gradients(2, np.float32)
+    for p, g in zip(params, kept, strict=True):
+        p.grad = g
+    optimizer.step()
+    for p, array, g, same in zip(params, arrays, kept, gradients(2, np.float32), strict=True):
+        assert p.data is array
+        assert p.grad.data is g
+        np.testing.assert_array_equal(g, same)
+
+
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_a_step_allocates_no_arrays(name, settings):
+    params = [nn.Parameter(np.ones(shape)) for shape in ((100, 1000), (4000,), (4000,))]
+    optimizer = registry.optimizers[name](params, **settings)
+    for p in params:
+        p.grad = np.ones(p.shape)
+    optimizer.step()
+    tracemalloc.start()
+    optimizer.step()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * 4000
+
+
+def test_a_large_parameter_is_updated_where_it_is():
+    w, b = nn.Parameter(np.zeros((100, 100), np.float32)), nn.Parameter(np.zeros(3, np.float32))
+    data = w.data
+    optimizer = optim.SGD([w, b], lr=0.5)
+    for p in (w, b):
+        p.grad = np.ones(p.shape, np.float32)
+    optimizer.step()
+    assert w.data is data
+    assert (data == -0.5).all()
+    assert (b.data == -0.5).all()
+
+
+@pytest.mark.usefixtures("joined")
+def test_values_put_into_a_parameter_between_steps_count():
+    a, b = (nn.Parameter(np.zeros(2, np.float32)) for _ in range(2))
+    optimizer = optim.SGD([a, b], lr=1.0)
+    a.grad = b.grad = np.ones(2, np.float32)
+    optimizer.step()
+    a.data = np.array([10, 20], np.float32)
+    b.data[...] = 5
+    optimizer.step()
+    assert a.tolist() == [9, 19]
+    assert b.tolist() == [4, 4]
+    a.data = a.data.astype(np.float64)
+    a.requires_grad_(False).requires_grad_()
+    a.grad = np.ones(2)
+    with pytest.raises(DtypeError, match="make a new optimizer"):
+        optimizer.step()
+    a.grad, a.data = None, np.zeros(3, np.float32)
+    a.grad = np.ones(3, np.float32)
+    with pytest.raises(ShapeError, match="make a new optimizer"):
+        optimizer.step()
+
+
+def test_parameters_of_two_dtypes_keep_them():
+    params = [nn.Parameter(np.zeros(3, dtype)) for dtype in (np.float32, np.float64, np.float32)]
+    optimizer = optim.Adam(params, lr=0.1)
+    for p in params:
+        p.grad = np.full(3, 1e-3, p.dtype)
+    optimizer.step()
+    assert [p.dtype for p in params] == [np.float32, np.float64, np.float32]
+    np.testing.assert_allclose([p.data for p in params], np.full((3, 3), -0.1), rtol=1e-4)
+
+
+def test_a_model_may_change_dtype_before_the_first_step():
+    net = nn.Linear(3, 2)
+    optimizer = optim.Adam(net.parameters())
+    net.double()(dgrad.Tensor(np.ones((1, 3)))).sum().backward()
+    optimizer.step()
+    assert {
+        a.dtype for a in optimizer.state_dict()["state"][0].values() if hasattr(a, "dtype")
+    } == {np.dtype(np.float64)}
+
+
+def test_groups_have_their_own_settings_and_may_come_late():
+    a, b, c = (nn.Parameter(np.zeros(2, np.float32)) for _ in range(3))
+    optimizer = optim.SGD([{"params": [a]}, {"params": b, "lr": 0.5}], lr=1.0, momentum=0.5)
+    for p in (a, b, c):
+        p.grad = np.ones(2, np.float32)
+    optimizer.step()
+    optimizer.add_param_group({"params": [c], "momentum": 0.0})
+    optimizer.step()
+    assert a.tolist() == [-2.5, -2.5]  # the velocity went on through the new group
+    assert b.tolist() == [-1.25, -1.25]
+    assert c.tolist() == [-1, -1]
+    optimizer.scale_lr(0.1)
+    assert [g["lr"] for g in optimizer.param_groups] == [0.1, 0.05, 0.1]
+    optimizer.scale_lr(1.0)
+    assert [g["lr"] for g in optimizer.param_groups] == [1.0, 0.5, 1.0]
+    assert "group 1: 1 parameters, lr=0.5, momentum=0.5" in repr(optimizer)
+
+
+def test_a_frozen_parameter_stays_and_the_others_move():
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    net[0].requires_grad_(False)
+    before = net.state_dict()
+    optimizer = optim.AdamW(net.parameters())
+    for _ in range(2):
+        optimizer.zero_grad()
+        net(dgrad.Tensor(np.ones((1, 2), np.float32))).sum().backward()
+        optimizer.step()
+    after = net.state_dict()
+    assert [np.array_equal(after[k], before[k]) for k in before] == [True, True, False, False]
+    steps = optimizer.state_arrays(net.named_parameters())
+    assert [int(steps[f"step.{k}"]) for k in before] == [0, 0, 2, 2]
+
+
+def leaf():
+    return nn.Parameter([1.0])
+
+
+@pytest.mark.parametrize(
+    ("make", "parameter"),
+    [
+        (lambda: optim.SGD([]), "params"),
+        (lambda: optim.SGD(iter(())), "params"),
+        (lambda: optim.SGD(leaf()), "params"),
+        (lambda: optim.SGD({leaf()}), "params"),
+        (lambda: optim.SGD(nn.Linear(1, 1)), "params"),
+        (lambda: optim.SGD([nn.Linear(1, 1)]), "params"),
+        (lambda: optim.SGD([np.ones(1)]), "params"),
+        (lambda: optim.SGD([leaf() * 2]), "params"),
+        (lambda: optim.SGD([leaf()] * 2), "params"),
+        (lambda: optim.SGD([{"params": [p]} for p in [leaf()] * 2]), "params"),
+        (lambda: optim.SGD([{"params": [leaf()], "lrr": 1}]), "a group's setting"),
+        (lambda: optim.SGD([{"params": [leaf()], "lr": -1.0}]), "lr"),
+        (lambda: optim.SGD([{"params": [leaf()], "nesterov": True}]), "nesterov"),
+        (lambda: optim.SGD([leaf()], nesterov=True), "nesterov"),
+        (lambda: optim.SGD([leaf()], momentum=0.9, dampening=0.1, nesterov=True), "nesterov"),
+        (lambda: optim.SGD([leaf()], lr=-1.0), "lr"),
+        (lambda: optim.SGD([leaf()], lr=float("nan")), "lr"),
+        (lambda: optim.SGD([leaf()], momentum=1.0), "momentum"),
+        (lambda: optim.Adam([leaf()], betas=(0.9, 1.0)), "betas"),
+        (lambda: optim.Adam([leaf()], eps=-1e-8), "eps"),
+        (lambda: optim.AdamW([leaf()], weight_decay=-0.1), "weight_decay"),
+    ],
+)
+def test_C08_a_wrong_argument_is_named(make, parameter):
+    with pytest.raises(ParameterError) as caught:
+        make()
+    assert caught.value.parameter == parameter
+
+
+def test_K17_a_state_that_does_not_fit_is_listed_and_nothing_changed():
+    net = nn.Linear(3, 2)
+    optimizer = optim.Adam(net.parameters(), lr=0.1)
+    net(np.ones((1, 3), np.float32)).sum().backward()
+    optimizer.step()
+    good = optimizer.state_arrays(net.named_parameters())
+    assert sorted(good) == sorted(
+        f"{slot}.{name}"
+        for slot in ("step", "exp_avg", "exp_avg_sq")
+        for name in ("weight", "bias")
+    )
+    bad = {**good, "exp_avg.bias": np.zeros(5, np.float32), "momentum_buffer.bias": np.zeros(2)}
+    bad["exp_avg_sq.bias"] = good["exp_avg_sq.bias"].astype(np.float64)
+    del bad["step.weight"]
+    with pytest.raises(CheckpointError) as caught:
+        optimizer.load_state_arrays(bad, net.named_parameters())
+    assert caught.value.fault == "K17"
+    for part in (
+        "missing: step.weight",
+        "exp_avg.bias: expected float32[2], got float32[5]",
+        "exp_avg_sq.bias: expected float32[2], got float64[2]",
+        "unexpected: momentum_buffer.bias",
+    ):
+        assert part in str(caught.value)
+    for key, value in optimizer.state_arrays(net.named_parameters()).items():
+        np.testing.assert_array_equal(value, good[key])
+    other = optim.SGD(nn.Linear(3, 2).parameters(), momentum=0.9, lr=0.5)
+    with pytest.raises(CheckpointError, match="exp_avg"):
+        other.load_state_dict(optimizer.state_dict())
+    assert other.param_groups[0]["lr"] == 0.5
+    with pytest.raises(
+        CheckpointError, match=r"groups of \[2\] parameters, this optimizer of \[1\]"
+    ):
+        optim.Adam([leaf()]).load_state_dict(optimizer.state_dict())
+    with pytest.raises(ParameterError, match="names of all"):
+        optimizer.state_arrays([("weight", net.weight)])
