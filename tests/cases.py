@@ -458,6 +458,7 @@ CASES: dict[str, list[Case]] = {
     "getitem": [
         *(Case(normal(3, 4, 4), index=index) for index in INDICES),
         Case(normal(3), index=[0, 0, 2]),
+        Case(normal(3), index=[True, False, True]),
         Case(normal(4, 3).T, index=(np.array([0, 0]), slice(1, 3))),
         Case(normal(), index=()),
     ],

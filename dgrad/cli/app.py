@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
+import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
 import typer
 
 from dgrad.cli import check_gradients, evaluate, train
 from dgrad.cli.messages import crash_report, error_text
+from dgrad.cli.streams import steady_streams
 from dgrad.errors import DgradError
 
 __all__ = ["app", "run"]
@@ -26,12 +28,10 @@ app = typer.Typer(
 app.command("train", epilog="Example: dgrad train configs/digits_mlp.yaml optimizer.adamw.lr=3e-3")(
     train.train
 )
-app.command("eval", epilog="Example: dgrad eval runs/digits_mlp/001 --split val")(
-    evaluate.evaluate
+app.command("eval", epilog="Example: dgrad eval runs/digits_mlp/001 --split val")(evaluate.evaluate)
+app.command("gradcheck", epilog="Example: dgrad gradcheck configs/digits_mlp.yaml -o report.json")(
+    check_gradients.gradcheck
 )
-app.command(
-    "gradcheck", epilog="Example: dgrad gradcheck configs/digits_mlp.yaml -o report.json"
-)(check_gradients.gradcheck)
 
 
 def _show_version(wanted: bool) -> None:
@@ -51,37 +51,39 @@ def _options(
     pass
 
 
-def run(arguments: Sequence[str]) -> None:
+def run(arguments: Sequence[str]) -> NoReturn:
     """Run the command line and exit the process with its code."""
+    out, _ = steady_streams()
+    code = _exit_code(arguments)
+    out.flush()
+    if out.failure and not isinstance(out.failure, BrokenPipeError):  # `| head` is no failure
+        print(f"error[T10] stdout cannot be written: {out.failure.strerror}", file=sys.stderr)
+        code = code or 8
+    sys.exit(code)
+
+
+def _exit_code(arguments: Sequence[str]) -> int:
+    """Run the command line; every error becomes a message on stderr."""
     try:
-        app(args=list(arguments), standalone_mode=True)
-    except DgradError as error:
-        _flush_quietly()
-        print(error_text(error), file=sys.stderr)
-        _reraise_if_asked(arguments)
-        sys.exit(error.exit_code)
-    except MemoryError as error:
-        print(f"error[T31] not enough memory: {error}", file=sys.stderr)
-        _reraise_if_asked(arguments)
-        sys.exit(8)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-    except Exception as error:
-        _reraise_if_asked(arguments)
-        print(crash_report(error), file=sys.stderr)
-        sys.exit(1)
+        app(args=list(arguments), prog_name="dgrad", standalone_mode=True)
+    except SystemExit as end:  # how typer ends, always
+        return end.code if isinstance(end.code, int) else 0
+    except BaseException as error:
+        asked = "--traceback" in arguments
+        if asked:
+            traceback.print_exc()
+        message, code = _told(error, save=not asked)
+        print(message, file=sys.stderr)
+        return code
+    return 0
 
 
-def _reraise_if_asked(arguments: Sequence[str]) -> None:
-    if "--traceback" in arguments:
-        raise  # noqa: PLE0704 - called from an except block
-
-
-def _flush_quietly() -> None:
-    try:
-        sys.stdout.flush()
-    except OSError:
-        pass
+def _told(error: BaseException, *, save: bool) -> tuple[str, int]:
+    """The message and the exit code of an error; save: whether a crash is to be written down."""
+    if isinstance(error, DgradError):
+        return error_text(error), error.exit_code
+    if isinstance(error, MemoryError):
+        return f"error[T31] not enough memory: {error}", 8
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", 130
+    return crash_report(error, save=save), 1

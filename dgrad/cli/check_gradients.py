@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,29 +18,42 @@ PIPE_WIDTH = 120  # columns of the table where there is no terminal to ask
 
 
 def gradcheck(
-    config: Path = typer.Argument(
-        None,
-        metavar="[CONFIG]",
-        help="Check this config's plugins, and its model per parameter on a batch of its data.",
-        show_default=False,
-    ),
-    overrides: list[str] = typer.Argument(
-        None, metavar="[KEY=VALUE]...", help="Values of CONFIG to change.", show_default=False
-    ),
-    op: list[str] = typer.Option([], "--op", metavar="NAME", help="Check this op only; repeatable."),
-    layer: list[str] = typer.Option(
-        [], "--layer", metavar="NAME", help="Check this layer only; repeatable."
-    ),
-    everything: bool = typer.Option(
-        False, "--all", help="With CONFIG: check everything shipped as well."
-    ),
-    order: int = typer.Option(2, min=1, max=2, help="Order of the derivatives of ops."),
-    seed: int = typer.Option(0, min=0, help="Seed of the example inputs and directions."),
-    output: Path = typer.Option(
-        None, "--output", "-o", metavar="FILE", help="Write the report as JSON.", show_default=False
-    ),
-    as_json: bool = typer.Option(False, "--json", help="Print the report as JSON on stdout."),
-    traceback: bool = typer.Option(False, "--traceback", help="Show Python's traceback of errors."),
+    config: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="CONFIG",
+            help="Check this config's plugins, and its model per parameter on a batch of its data.",
+        ),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="Values of CONFIG to change."),
+    ] = None,
+    op: Annotated[
+        list[str] | None,
+        typer.Option("--op", metavar="NAME", help="Check this op only; repeatable."),
+    ] = None,
+    layer: Annotated[
+        list[str] | None,
+        typer.Option("--layer", metavar="NAME", help="Check this layer only; repeatable."),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="With CONFIG: check everything shipped as well.")
+    ] = False,
+    order: Annotated[int, typer.Option(min=1, max=2, help="Order of the derivatives of ops.")] = 2,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the example inputs and directions.")
+    ] = 0,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write the report as JSON."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the report as JSON on stdout.")
+    ] = False,
+    traceback: Annotated[
+        bool, typer.Option("--traceback", help="Show Python's traceback of errors.")
+    ] = False,
 ) -> None:
     """Check gradients numerically. Exits 6 when one is wrong.
 
@@ -52,7 +65,7 @@ def gradcheck(
     from dgrad.errors import WrongGradientError
     from dgrad.functional.report import Report
 
-    checks = list(_checks(config, overrides or [], op, layer, everything, order, seed))
+    checks = list(_checks(config, overrides or [], op or [], layer or [], everything, order, seed))
     report = Report(checks, seed)
     text = json.dumps(report.to_dict(), indent=1, allow_nan=False) + "\n"
     if output is not None:
@@ -95,11 +108,9 @@ def _checks(
         wanted_all = config is None or everything
         ops = [name for name in registry.ops if wanted_all or name not in shipped]
         layers = [name for name in registry.layers if wanted_all or name not in shipped]
-    for name in (*ops, *layers):
-        if name in ops:
-            registry.ops[name]  # noqa: B018 - an unknown name is an error before anything runs
-        else:
-            registry.layers[name]
+    for known, names in ((registry.ops, ops), (registry.layers, layers)):
+        for name in names:
+            known[name]  # an unknown name is an error before anything runs
     for name in ops:
         yield from check_op(name, order=order, seed=seed)
     for name in layers:

@@ -1,9 +1,8 @@
-"""What a training run shows: a live display on a terminal, plain lines elsewhere, or JSON events."""
+"""What a training run shows: a live display on a terminal, else plain lines, or JSON events."""
 
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -58,7 +57,7 @@ class PlainLines:
 
     def _print(self, line: str) -> None:
         self._printed = time.monotonic()
-        print(line, file=self._stream, flush=True)
+        print(printable(line), file=self._stream, flush=True)
 
     def evaluated(self, record: Mapping[str, Any], seconds: float) -> None:
         """Print the record."""
@@ -120,8 +119,8 @@ class LiveDisplay:
             def get_renderables(self) -> Any:
                 progress = trainer.progress
                 for task in self.tasks:  # one, before every redraw
-                    rate = (task.speed or 0.0) if task.speed else 0.0
-                    self.tasks[0].fields.update(loss=f"{progress.loss:.4f}", rate=f"{rate:,.0f}")
+                    loss = f"{progress.loss:.4f}" if progress.step else "-"
+                    task.fields.update(loss=loss, rate=f"{task.speed or 0.0:,.0f}")
                     self.update(
                         task.id,
                         completed=progress.step,

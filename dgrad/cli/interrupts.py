@@ -21,7 +21,7 @@ class Stoppable(Protocol):
 
 
 class Interrupts:
-    """exit_code: that of the signal that came, or None."""
+    """exit_code: that of the last signal that came, or None."""
 
     def __init__(self) -> None:
         self.exit_code: int | None = None
@@ -29,7 +29,7 @@ class Interrupts:
 
 @contextmanager
 def graceful(target: Stoppable) -> Iterator[Interrupts]:
-    """Within: a first signal sets target.stop_requested, a second raises KeyboardInterrupt.
+    """Within: a first signal sets target.stop_requested, a second exits with its code at once.
 
     A signal that was ignored when the process started stays ignored (nohup).
     """
@@ -39,9 +39,10 @@ def graceful(target: Stoppable) -> Iterator[Interrupts]:
         return
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if seen.exit_code is not None:
-            raise KeyboardInterrupt
+        again = seen.exit_code is not None
         seen.exit_code = CODES[signal.Signals(number).name]
+        if again:
+            raise SystemExit(seen.exit_code)
         target.stop_requested = True
 
     before = {}

@@ -44,13 +44,16 @@ def _problem_text(problem: Problem) -> str:
     return "\n".join(lines)
 
 
-def crash_report(error: BaseException) -> str:
-    """Write the traceback of an unexpected error to crash-TIME.txt; the message that says so."""
-    text = "".join(traceback.format_exception(error))
-    path = Path(time.strftime("crash-%Y%m%d-%H%M%S.txt"))
-    try:
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
-        where = f"details are in {path.absolute()}"
-    except OSError:
-        where = "run again with --traceback for details"
-    return printable(f"error[X00] a bug in dgrad or a plugin: {error!r}; {where}")
+def crash_report(error: BaseException, *, save: bool) -> str:
+    """The message of an unexpected error; save: write its traceback to crash-TIME.txt."""
+    notes = "".join(f", {note}" for note in getattr(error, "__notes__", ()))  # "in layer 2_relu"
+    text = f"error[X00] a bug in dgrad or a plugin: {error!r}{notes}"
+    if save:
+        path = Path(time.strftime("crash-%Y%m%d-%H%M%S.txt"))
+        trace = "".join(traceback.format_exception(error))
+        try:
+            path.write_text(trace, encoding="utf-8", errors="backslashreplace")
+            text += f"; details are in {path.absolute()}"
+        except OSError:
+            text += "; run again with --traceback for details"
+    return printable(text)

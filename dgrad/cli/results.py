@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from dgrad.cli.messages import printable
+
 __all__ = ["print_results"]
 
 
@@ -11,4 +13,4 @@ def print_results(split: str, results: Mapping[str, float]) -> None:
     """`test/accuracy 0.9814814814814815`, a line each, aligned."""
     width = max(len(name) for name in results) + len(split) + 1
     for name, value in results.items():
-        print(f"{f'{split}/{name}':<{width}}  {value!r}")
+        print(printable(f"{f'{split}/{name}':<{width}}  {value!r}"))

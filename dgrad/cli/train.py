@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -11,19 +12,24 @@ __all__ = ["train"]
 
 
 def train(
-    config: Path = typer.Argument(..., metavar="CONFIG", help="The YAML file.", show_default=False),
-    overrides: list[str] = typer.Argument(
-        None,
-        metavar="[KEY=VALUE]...",
-        help="Values to change, such as train.epochs=5; ~KEY removes one.",
-        show_default=False,
-    ),
-    run_dir: Path = typer.Option(
-        None, metavar="DIR", help="Write the run here, not to runs/NAME/001.", show_default=False
-    ),
-    as_json: bool = typer.Option(False, "--json", help="One JSON object per event on stdout."),
-    quiet: bool = typer.Option(False, "--quiet", "-q", help="Print the result alone."),
-    traceback: bool = typer.Option(False, "--traceback", help="Show Python's traceback of errors."),
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML file.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE",
+            help="Values to change, such as train.epochs=5; ~KEY removes one.",
+        ),
+    ] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the run here, not to runs/NAME/001.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object per event on stdout.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")] = False,
+    traceback: Annotated[
+        bool, typer.Option("--traceback", help="Show Python's traceback of errors.")
+    ] = False,
 ) -> None:
     """Train the model of CONFIG. Writes a run directory and prints the test result."""
     from dgrad.cli.display import JsonEvents, LiveDisplay, PlainLines, is_terminal
@@ -60,7 +66,7 @@ def train(
         say(f"run directory: {directory.path}")
         with graceful(experiment.trainer) as interrupts:
             outcome = experiment.run(directory, sys.argv, [] if quiet else [display])
-    if interrupts.exit_code is not None:
+    if outcome.how == "interrupted":
         if as_json:
             events.event("interrupted", checkpoint=str(outcome.checkpoint))
         else:
@@ -69,7 +75,7 @@ def train(
                 printable(f"interrupted at step {step}; its state is saved in {directory.path}"),
                 file=sys.stderr,
             )
-        raise typer.Exit(interrupts.exit_code)
+        raise typer.Exit(interrupts.exit_code or 130)
     if as_json:
         results = {f"{outcome.split}/{k}": v for k, v in outcome.results.items()}
         events.event("result", **results, checkpoint=str(outcome.checkpoint))

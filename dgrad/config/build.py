@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from dgrad.config.document import Config, Every
-from dgrad.config.marks import Problems
+from dgrad.config.marks import Mark, Problems, quote, suggest
+from dgrad.config.memory import available_memory, limited_memory
 from dgrad.config.schema import resolve_references
 from dgrad.config.values import Component
 from dgrad.core.modes import no_grad
@@ -22,18 +23,21 @@ from dgrad.core.stream import default_stream
 from dgrad.core.tensor import Tensor
 from dgrad.data.dataset import Dataset
 from dgrad.data.split import Split, check_classes, duplicate_rows, split
-from dgrad.errors import (
-    ConfigError,
-    DtypeError,
-    ParameterError,
-    ResourceError,
-    ShapeError,
-)
+from dgrad.errors import ConfigError, DtypeError, ParameterError, ResourceError, ShapeError
 from dgrad.nn.container import Sequential
 from dgrad.nn.module import Module
 from dgrad.train.trainer import Examples, Settings, Trainer
 
-__all__ = ["LoadedData", "build_loss", "build_metrics", "build_model", "build_trainer", "load_data"]
+__all__ = [
+    "LoadedData",
+    "build_loss",
+    "build_metrics",
+    "build_model",
+    "build_trainer",
+    "load_data",
+    "read_data",
+    "with_data",
+]
 
 
 @dataclass(frozen=True)
@@ -69,12 +73,18 @@ class LoadedData:
         return {name: Examples(inputs[r], targets[r]) for name, r in rows.items() if len(r)}
 
 
-def load_data(config: Config, state: Mapping[str, Mapping[str, Any]] | None = None) -> LoadedData:
-    """Read, split and transform. state: of fitted transforms, by position; fitted here if None.
+def read_data(config: Config) -> Dataset:
+    """What the config's reader reads. Raises DataError, ConfigError."""
+    return _make(config.data.reader)  # type: ignore[no-any-return]
+
+
+def load_data(
+    config: Config, dataset: Dataset, state: Mapping[str, Mapping[str, Any]] | None = None
+) -> LoadedData:
+    """Split and transform. state: of fitted transforms, by position; fitted here if None.
 
     Raises DataError, ConfigError.
     """
-    dataset = _make(config.data.reader)
     choice = config.data.split
     parts = split(
         dataset.targets,
@@ -107,49 +117,74 @@ def load_data(config: Config, state: Mapping[str, Mapping[str, Any]] | None = No
     return LoadedData(dataset, parts, tuple(made), inputs, warnings)
 
 
+def with_data(config: Config, data: LoadedData) -> Config:
+    """The config with every `$data.x` replaced. Raises ConfigError that lists all unknown ones."""
+    problems = Problems()
+    sections = ("model", "loss", "metrics", "optimizer", "schedule")
+    known = {
+        name: resolve_references(getattr(config, name), data.scope, problems) for name in sections
+    }
+    problems.raise_if_any()
+    return replace(config, **known)
+
+
 def _make(component: Component, **supplied: Any) -> Any:
     """component.target(**arguments, **supplied); a refused argument is a ConfigError there."""
     try:
         return component.target(**component.arguments, **supplied)
     except ParameterError as error:
         message = f"{error.parameter} must be {error.expected}, got {error.value!r}"
-        raise ConfigError([component.problem(message, error.parameter)]) from error
+        found = component.problem(message, error.parameter, fault=error.fault)
+        raise ConfigError([found]) from error
 
 
 def build_model(config: Config, data: LoadedData) -> tuple[Sequential, tuple[int, ...]]:
     """The model and the shape of its output without the batch axis; sizes are inferred.
 
-    Parameters depend on config.seed alone. Raises ConfigError, ResourceError (too large).
+    config: from `with_data`. Parameters depend on config.seed alone.
+    Raises ConfigError, ResourceError (too large).
     """
-    problems = Problems()
-    components = resolve_references(config.model.layers, data.scope, problems)
-    problems.raise_if_any()
     default_stream.move(config.seed)
     shape: tuple[int, ...] = data.inputs.shape[1:]
     layers = {}
-    for i, component in enumerate(components):
-        try:
-            layer = _make(component, **component.target.infer(shape)).astype(config.train.dtype)
-            shape = _output_shape(layer, shape, config.train.dtype)
-        except (ShapeError, DtypeError) as error:
-            text = f"input is {_with_batch(shape)}: {error}"
-            raise ConfigError([component.problem(text, fault="C23")]) from error
-        except MemoryError as error:
-            raise ResourceError(
-                f"{component.where} {component.name}: not enough memory for its parameters "
-                f"({error}); make the layer smaller",
-                fault="C24",
-            ) from error
-        layers[f"{i}_{component.name}"] = layer
+    with np.errstate(all="ignore"), limited_memory():
+        for i, component in enumerate(config.model.layers):
+            layers[f"{i}_{component.name}"], shape = _layer(component, shape, config.train.dtype)
     return Sequential(layers), shape
 
 
+def _layer(
+    component: Component, shape: tuple[int, ...], dtype: str
+) -> tuple[Module, tuple[int, ...]]:
+    """The layer for rows of `shape`, and the shape of what it makes of one."""
+    try:
+        layer = _make(component, **component.target.infer(shape)).astype(dtype)  # type: ignore[attr-defined]
+        return layer, _output_shape(layer, shape, dtype)
+    except ConfigError:
+        raise
+    except (ShapeError, DtypeError) as error:
+        text = f"input is {_with_batch(shape)}: {error}"
+        raise ConfigError([component.problem(text, fault="C23")]) from error
+    except MemoryError as error:
+        raise ResourceError(
+            f"{component.where}: not enough memory for its parameters ({error}); "
+            f"make the layer smaller",
+            fault="C24",
+        ) from error
+    except Exception as error:  # a plugin may raise anything
+        text = f"cannot be built for {_with_batch(shape)}: {type(error).__name__}: {error}"
+        hint = "--traceback shows where this was raised"
+        raise ConfigError([component.problem(text, fault="T41", hint=hint)]) from error
+
+
 def _output_shape(layer: Module, shape: tuple[int, ...], dtype: str) -> tuple[int, ...]:
-    """What the layer makes of one row, found by running it."""
+    """What the layer makes of one row, found by running it on two. Raises ShapeError."""
     layer.eval()
     with no_grad():
-        out = layer(Tensor(np.zeros((1, *shape), dtype)))
+        out = layer(Tensor(np.zeros((2, *shape), dtype)))
     layer.train()
+    if out.shape[:1] != (2,):
+        raise ShapeError(f"it must keep the rows apart, but made {out.shape} of 2 rows")
     return tuple(out.shape[1:])
 
 
@@ -158,7 +193,10 @@ def _with_batch(shape: tuple[int, ...]) -> str:
 
 
 def build_loss(config: Config, data: LoadedData, output_shape: tuple[int, ...]) -> Module:
-    """The loss, checked against the targets and the model's output. Raises ConfigError."""
+    """The loss, checked against the targets and the model's output. Raises ConfigError.
+
+    config: from `with_data`.
+    """
     component = config.loss
     names = data.dataset.class_names
     wants = component.target.targets  # type: ignore[attr-defined]
@@ -179,11 +217,19 @@ def build_loss(config: Config, data: LoadedData, output_shape: tuple[int, ...]) 
             f"the model ends with {_with_batch(output_shape)}, {component.name} needs {wanted}"
         )
         raise ConfigError([last.problem(message, fault="C23", hint=hint)])
-    return _make(component)  # type: ignore[no-any-return]
+    loss: Module = _make(component)
+    if getattr(loss, "reduction", "mean") != "mean":
+        message = "training and evaluation take the mean over rows"
+        hint = "leave reduction out"
+        raise ConfigError([component.problem(message, "reduction", fault="C22", hint=hint)])
+    return loss
 
 
 def build_metrics(config: Config, data: LoadedData) -> dict[str, Any]:
-    """name -> metric, each checked against the kind of targets. Raises ConfigError."""
+    """name -> metric, each checked against the kind of targets. Raises ConfigError.
+
+    config: from `with_data`.
+    """
     kind = "numbers" if data.dataset.class_names is None else "classes"
     wrong = [
         component.problem(
@@ -193,6 +239,12 @@ def build_metrics(config: Config, data: LoadedData) -> dict[str, Any]:
         for component in config.metrics
         if component.target.targets != kind  # type: ignore[attr-defined]
     ]
+    names = [component.name for component in config.metrics]
+    wrong += [
+        component.problem(f"{component.name} is listed twice", fault="C22")
+        for i, component in enumerate(config.metrics)
+        if component.name in names[:i]
+    ]
     if wrong:
         raise ConfigError(wrong)
     return {component.name: _make(component) for component in config.metrics}
@@ -200,18 +252,20 @@ def build_metrics(config: Config, data: LoadedData) -> dict[str, Any]:
 
 def build_trainer(config: Config, data: LoadedData) -> Trainer:
     """Everything that training needs. Raises ConfigError, ResourceError."""
+    config = with_data(config, data)
     model, output_shape = build_model(config, data)
     loss = build_loss(config, data, output_shape)
     metrics = build_metrics(config, data)
     splits = data.examples(output_shape, config.train.dtype)
     per_epoch = -(-len(splits["train"]) // config.train.batch_size)
     total = per_epoch * config.train.epochs
-    optimizer = _make(config.optimizer, params=model.parameters())
+    optimizer = _optimizer(config, model)
     wanted = {"total_steps": total, "steps_per_epoch": per_epoch}
     supplied = getattr(config.schedule.target, "supplied", ())
     schedule = _make(config.schedule, **{name: wanted[name] for name in supplied})
     train = config.train
     stop = train.early_stop
+    _check_monitored(config, splits)
     settings = Settings(
         seed=config.seed,
         epochs=train.epochs,
@@ -225,6 +279,28 @@ def build_trainer(config: Config, data: LoadedData) -> Trainer:
     return Trainer(model, loss, optimizer, splits, settings, schedule=schedule, metrics=metrics)
 
 
+def _optimizer(config: Config, model: Module) -> Any:
+    """The optimizer. Raises ResourceError C24 when training with it needs more memory than is."""
+    parameters = list(model.parameters())
+    if not parameters:
+        message = "the model has no parameters, so there is nothing to train"
+        last = config.model.layers[-1]
+        raise ConfigError([last.problem(message, fault="T06", hint="add a linear layer")])
+    optimizer = _make(config.optimizer, params=parameters)
+    held = sum(p.data.nbytes for p in parameters)
+    slots = len(optimizer.slots(optimizer.param_groups[0]))
+    needed = 2 * held * (1 + slots)  # gradients and state, and copies of all while saving
+    free = available_memory()
+    if free is not None and needed > free:
+        raise ResourceError(
+            f"training needs {needed:,} bytes besides the parameters' {held:,}, for gradients, "
+            f"{config.optimizer.name}'s state and checkpoints, but {free:,} are free; "
+            f"make the layers smaller",
+            fault="C24",
+        )
+    return optimizer
+
+
 def _steps(every: Every, per_epoch: int) -> int:
     return every.count * (per_epoch if every.unit == "epoch" else 1)
 
@@ -232,3 +308,30 @@ def _steps(every: Every, per_epoch: int) -> int:
 def _monitored(metric: str, splits: Mapping[str, Examples]) -> str:
     """Without validation rows the default, val/loss, is the training loss."""
     return "train/loss" if metric == "val/loss" and "val" not in splits else metric
+
+
+def _check_monitored(config: Config, splits: Mapping[str, Examples]) -> None:
+    """What training monitors must be measured. Raises ConfigError at the name in the config."""
+    names = ["loss", *(component.name for component in config.metrics)]
+    known = ["train/loss", *(f"val/{name}" for name in names if "val" in splits)]
+    train = config.train
+    wanted = [(train.checkpoint.best, ("checkpoint", "best"))]
+    if train.early_stop:
+        wanted.append((train.early_stop.metric, ("early_stop", "metric")))
+    problems = Problems()
+    for name, keys in wanted:
+        if _monitored(name, splits) not in known:
+            where = ".".join(("train", *keys))
+            text = f"{where}: nothing called {quote(name)} is measured"
+            hint = f"{suggest(name, known)}   there is: {', '.join(known)}".strip()
+            problems.add("C22", _place(config, "train", *keys), text, hint)
+    problems.raise_if_any()
+
+
+def _place(config: Config, *keys: str) -> Mark:
+    """Where the config writes the value at `keys`."""
+    node: Any = config.tree
+    for key in keys:
+        node = node.entries[key].value
+    mark: Mark = node.mark
+    return mark

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dgrad.config import yaml
-from dgrad.config.build import LoadedData, build_trainer, load_data
+from dgrad.config.build import LoadedData, build_trainer, load_data, read_data
 from dgrad.config.document import Config, from_text
-from dgrad.errors import CheckpointError, DataError
+from dgrad.data.dataset import Dataset
+from dgrad.errors import CheckpointError, DataError, DgradError, DivergedError
 from dgrad.train import checkpoint
 from dgrad.train.environment import environment
 from dgrad.train.run_directory import RunDirectory, find_checkpoint
+from dgrad.train.threads import blas_threads, fit_threads
 from dgrad.train.trainer import Progress, Trainer, Watcher
 
 __all__ = ["Experiment", "Outcome"]
@@ -49,7 +53,7 @@ class Experiment:
     @classmethod
     def build(cls, config: Config) -> Experiment:
         """Load the data, build the model. Raises ConfigError, DataError, ResourceError."""
-        data = load_data(config)
+        data = load_data(config, read_data(config))
         return cls(config, data, build_trainer(config, data))
 
     @classmethod
@@ -61,19 +65,21 @@ class Experiment:
         Raises CheckpointError, DataError (the data changed since), ConfigError.
         """
         stored = checkpoint.load(find_checkpoint(path))
-        config = _stored_config(stored, plugins)
+        text, progress, digests = _stored_facts(stored)
+        config = _stored_config(stored.path, text, plugins)
+        dataset = read_data(config)
+        _check_sources(dataset, digests, stored.path)
         states: dict[str, dict[str, Any]] = {}
         for name, array in _section(stored.tensors, "transform").items():
             index, _, key = name.partition(".")
             states.setdefault(index, {})[key] = array
-        data = load_data(config, states)
-        _check_sources(data, stored)
+        data = load_data(config, dataset, states)
         trainer = build_trainer(config, data)
         trainer.model.load_state_dict(_section(stored.tensors, "model"))
         trainer.optimizer.load_state_arrays(
             _section(stored.tensors, "optimizer"), trainer.model.named_parameters()
         )
-        trainer.progress = Progress(**stored.metadata["progress"])
+        trainer.progress = progress
         return cls(config, data, trainer, stored.path)
 
     def run(
@@ -81,9 +87,10 @@ class Experiment:
     ) -> Outcome:
         """Train, writing everything into the run directory; measure the best weights at the end."""
         config = self.config
+        self._fit_threads()
         directory.write_text("config.yaml", config.text)
         directory.write_text("resolved.yaml", yaml.dump(config.resolved()))
-        record = environment(argv, config.seed)
+        record = {**environment(argv, config.seed), "blas_threads": blas_threads()}
         directory.write_text("environment.json", json.dumps(record, indent=1) + "\n")
         parts = self.data.split
         directory.write_arrays(
@@ -91,17 +98,30 @@ class Experiment:
         )
 
         def save(progress: Progress, best: bool) -> None:
-            directory.save_checkpoint(
-                progress.step, self.tensors(), self.metadata(record), best=best
-            )
+            tensors = self.tensors()
+            _check_finite(tensors, progress.step)
+            directory.save_checkpoint(progress.step, tensors, self.metadata(record), best=best)
 
-        how = self.trainer.fit(save, _Recorder(directory), *watchers)
+        try:
+            how = self.trainer.fit(save, _Recorder(directory), *watchers)
+        except DgradError as error:
+            directory.log.append(f"error[{error.fault}] {error}")
+            raise
         path = find_checkpoint(directory.path)
         best = checkpoint.load(path)
         self.trainer.model.load_state_dict(_section(best.tensors, "model"))
         split = "test" if "test" in self.trainer.splits else self.splits[-1]
-        results = {} if how == "interrupted" else self.trainer.evaluate(split)
+        results = {} if how == "interrupted" else self.evaluate(split)
         return Outcome(how, path, split, results)
+
+    def evaluate(self, split: str) -> dict[str, float]:
+        """Loss and metrics of a split, as `run` measures them at its end."""
+        self._fit_threads()
+        return self.trainer.evaluate(split)
+
+    def _fit_threads(self) -> None:
+        parameters = sum(p.size for p in self.trainer.parameters)
+        fit_threads(self.config.train.batch_size, parameters)
 
     def describe(self) -> str:
         """One line: model, parameters, rows."""
@@ -175,35 +195,58 @@ def _section(tensors: Mapping[str, Any], section: str) -> dict[str, Any]:
     return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
 
 
-def _stored_config(stored: checkpoint.Checkpoint, plugins: Sequence[Path]) -> Config:
-    """The config that a checkpoint carries."""
+def _stored_facts(stored: checkpoint.Checkpoint) -> tuple[str, Progress, dict[str, str]]:
+    """The config's text, the counters, and the sha256 of every data file, from the metadata."""
     version = stored.metadata.get("format")
     if version != FORMAT:
         raise CheckpointError(
             f"{stored.path}: its content has format {version}, this dgrad reads {FORMAT}",
             fault="K05",
         )
-    text = stored.metadata["config"]
-    place = stored.path.with_suffix(".yaml")  # what errors call the text inside the checkpoint
+    try:
+        digests = {source["path"]: source["sha256"] for source in stored.metadata["sources"]}
+        return stored.metadata["config"], Progress(**stored.metadata["progress"]), digests
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{stored.path}: its metadata are not those of a training run ({error}); "
+            f"give a checkpoint that dgrad train wrote",
+            fault="K07",
+        ) from error
+
+
+def _stored_config(path: Path, text: str, plugins: Sequence[Path]) -> Config:
+    """The config that the checkpoint at `path` carries."""
+    place = path.with_suffix(".yaml")  # what errors call the text inside the checkpoint
     named = yaml.plain(yaml.parse(text, str(place))).get("plugins")
     if named and not plugins:
-        options = " ".join(f"--plugin {path}" for path in named)
+        options = " ".join(f"--plugin {each}" for each in named)
         raise CheckpointError(
-            f"{stored.path} needs code, and a checkpoint never loads any by itself. "
+            f"{path} needs code, and a checkpoint never loads any by itself. "
             f"If you trust it, add: {options}",
             fault="K19",
         )
     return from_text(text, place, plugins=plugins)
 
 
-def _check_sources(data: LoadedData, stored: checkpoint.Checkpoint) -> None:
-    """The data files must be those that the checkpoint's run was trained on."""
-    before = {source["path"]: source["sha256"] for source in stored.metadata["sources"]}
-    for source in data.dataset.sources:
-        if before.get(source.path) != source.sha256:
+def _check_finite(tensors: Mapping[str, Any], step: int) -> None:
+    """Nothing that is not finite is ever saved: parameters, buffers, the optimizer's state."""
+    for name, array in tensors.items():
+        if not np.isfinite(array).all():
+            raise DivergedError(
+                f"{name} is not finite after step {step}; it is not saved, earlier checkpoints "
+                f"stay. Try a lower learning rate or train.clip_norm",
+                fault="T08",
+            )
+
+
+def _check_sources(dataset: Dataset, digests: Mapping[str, str], path: Path) -> None:
+    """The data files must be those that the run of the checkpoint at `path` was trained on."""
+    for source in dataset.sources:
+        before = str(digests.get(source.path))
+        if before != source.sha256:
             raise DataError(
-                f"{source.path} has changed since {stored.path.name} was written: its sha256 is "
-                f"{source.sha256[:16]}..., it was {str(before.get(source.path))[:16]}...; "
+                f"{source.path} has changed since {path.name} was written: its sha256 is "
+                f"{source.sha256[:16]}..., it was {before[:16]}...; "
                 f"the splits would not be the same",
                 fault="T26",
             )

@@ -21,6 +21,7 @@ __all__ = ["Judgement", "Tolerance", "judge"]
 
 ROUNDING = 8.0  # how many roundings of its result a forward is granted
 SHARP = 1e-5  # agreement counts where noise is below this part of the gradient's scale
+QUIET = 0.1  # noise below this part of what is allowed is not what keeps them from agreeing
 CALM = 0.1  # nor does it count where doubt is above this part: between the slopes of a kink
 UNREST = 10.0  # doubt that rounding alone can make, in units of noise
 FIRM = 30.0  # an error contradicts the analytic gradient when so many times the doubt
@@ -94,16 +95,17 @@ def judge(
     contradictions = np.zeros(base.shape, int)
     numeric, left, right = (np.full(base.shape, np.nan) for _ in range(3))
     trust, noise = np.full(base.shape, np.inf), np.full(base.shape, np.inf)
-    kink, seen = np.zeros(base.shape, bool), np.zeros(base.shape, bool)
+    kink, quiet = np.zeros(base.shape, bool), np.zeros(base.shape, bool)
     for h in steps:
-        if h > steps[0] and (agrees | seen).all():
+        if h > steps[0] and (agrees | quiet).all():
             break
         s = _slopes(values, base, rounding, h)
         size = np.maximum(np.abs(analytic), np.abs(s.central))
         error = np.abs(analytic - s.central)
-        allowed = tolerance.rtol * size + tolerance.atol * np.maximum(scale, size) + s.noise
+        slack = tolerance.rtol * size + tolerance.atol * np.maximum(scale, size)
+        allowed = slack + s.noise
         sharp = s.noise <= SHARP * np.maximum(scale, size)
-        seen |= sharp
+        quiet |= s.noise <= QUIET * slack
         calm = s.doubt <= CALM * np.maximum(scale, size) + UNREST * s.noise
         now = (((error <= allowed) & sharp) | (error == 0)) & calm
         contradictions += error > allowed + FIRM * s.doubt

@@ -14,6 +14,7 @@ from dgrad.functional.report import Entry
 __all__ = ["Tally"]
 
 SHOWN = 3  # entries that a Check names
+UNSURE = 0.1  # a Check is ok if fewer than this part of what agrees could not be judged
 
 
 class Tally:
@@ -75,8 +76,10 @@ class Tally:
             return "wrong", f"{wrong} of {self.agree + wrong} derivatives differ"
         if self.kinks:
             return "kink", f"not differentiable at {self.kinks} places, nor wrong there"
-        if self.unsure:
+        if self.unsure > UNSURE * self.agree:
             return "unsure", f"{self.unsure} derivatives are lost in rounding errors"
         if self.all_zero and order == 1:
             return "vacuous", "the gradient is zero everywhere: nothing was tested"
+        if self.unsure:
+            return "ok", f"but for {self.unsure} derivatives that are lost in rounding errors"
         return "ok", "zero everywhere" if self.all_zero else ""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dgrad.core.function import Context, Function
-from dgrad.core.modes import is_grad_enabled
 from dgrad.core.tensor import Tensor
 from dgrad.errors import ShapeError
 
@@ -33,7 +32,7 @@ class ModuleHooks:
             if changed is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
         crossing = None
-        if self.backward and is_grad_enabled():
+        if self.backward:
             crossing = _Crossing(module, list(self.backward.values()))
             args = crossing.enter(args)
         output = module.forward(*args, **kwargs)

@@ -3,6 +3,7 @@
 # ruff: noqa: F403 - each family's __all__ says what is taken from it
 from dgrad.ops import (
     activation,
+    comparison,
     elementwise,
     indexing,
     linalg,
@@ -13,6 +14,7 @@ from dgrad.ops import (
     special,
 )
 from dgrad.ops.activation import *
+from dgrad.ops.comparison import *
 from dgrad.ops.elementwise import *
 from dgrad.ops.indexing import *
 from dgrad.ops.linalg import *
@@ -26,6 +28,7 @@ __all__ = sorted(
     name
     for family in (
         activation,
+        comparison,
         elementwise,
         indexing,
         linalg,

@@ -14,33 +14,18 @@ __all__ = [
     "abs",
     "add",
     "astype",
-    "bitwise_and",
-    "bitwise_or",
     "clip",
     "cos",
     "divide",
-    "equal",
     "exp",
     "expm1",
-    "greater",
-    "greater_equal",
-    "invert",
-    "isfinite",
-    "isnan",
-    "less",
-    "less_equal",
     "log",
     "log1p",
-    "logical_and",
-    "logical_not",
-    "logical_or",
     "maximum",
     "minimum",
     "multiply",
     "negative",
-    "not_equal",
     "power",
-    "sign",
     "sin",
     "sqrt",
     "square",
@@ -149,25 +134,22 @@ def power(x: Any, y: Any) -> Any:
     return x**y if isinstance(y, int | float) else np.power(x, y)  # ** knows the square
 
 
-def _scaled(g: Any, slope: Any) -> Any:
-    """g * slope, and 0 where g is 0 and the slope is not finite."""
-    return g * np.where(np.isfinite(slope) | np.not_equal(g, 0), slope, 0.0)
-
-
-def _power_x(g: Any, x: Any, y: Any) -> Any:
+def _power_x(g: Any, x: Any, y: Any, out: Any) -> Any:
     if isinstance(y, int | float) and y >= 0 and y == int(y):  # a polynomial: never singular
         return g * (x ** (y - 1) * y) if y else g * np.zeros_like(x)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        if isinstance(y, int | float):
-            return _scaled(g, x ** (y - 1) * y)
-        zero = np.equal(y, 0)
-        return _scaled(g, np.where(zero, 0.0, y * np.power(x, np.where(zero, 1.0, y - 1))))
+    pole = np.isnan(out) | (np.equal(x, 0) & np.less(y, 1))
+    base = np.where(np.equal(g, 0) & pole, 1.0, x)
+    if isinstance(y, int | float):
+        return g * (base ** (y - 1) * y)
+    zero = np.equal(y, 0)
+    return g * np.where(zero, 0.0, y * np.power(base, np.where(zero, 1.0, y - 1)))
 
 
 def _power_y(g: Any, x: Any, y: Any, out: Any) -> Any:
     flat = np.equal(x, 0) & np.greater_equal(y, 0)  # there out is the constant 0 (or 1 at y = 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return _scaled(g, out * np.log(np.where(flat, 1.0, x).astype(g.dtype)))
+    unused = np.equal(g, 0) & np.less_equal(x, 0)
+    base = np.where(flat | unused, 1.0, x).astype(g.dtype)
+    return g * (np.where(unused, 0.0, out) * np.log(base))
 
 
 power.vjp(x=_power_x, y=_power_y)
@@ -348,40 +330,3 @@ def _astype_method(self: Tensor, dtype: Any) -> Tensor:
 
 
 Tensor.astype = _astype_method  # type: ignore[attr-defined]
-
-
-def _without_gradient(ufunc: Any, text: str, operator: str | None = None) -> Any:
-    """An op of a ufunc of one or two operands whose result has no gradient."""
-
-    def one(x: Any) -> Any:
-        return ufunc(x)
-
-    def two(x: Any, y: Any) -> Any:
-        return ufunc(x, y)
-
-    forward: Any = one if ufunc.nin == 1 else two
-    forward.__name__ = forward.__qualname__ = ufunc.__name__
-    forward.__doc__ = f"{text}, elementwise, without gradient. Shapes broadcast."
-    return op(
-        differentiable=False,
-        numpy=ufunc,
-        operators=() if operator is None else (operator,),
-        example=lambda rng: (tuple(rng.integers(0, 2, size=(ufunc.nin, 3, 4))), {}),
-    )(forward)
-
-
-equal = _without_gradient(np.equal, "x == y", "__eq__")
-not_equal = _without_gradient(np.not_equal, "x != y", "__ne__")
-less = _without_gradient(np.less, "x < y", "__lt__")
-less_equal = _without_gradient(np.less_equal, "x <= y", "__le__")
-greater = _without_gradient(np.greater, "x > y", "__gt__")
-greater_equal = _without_gradient(np.greater_equal, "x >= y", "__ge__")
-bitwise_and = _without_gradient(np.bitwise_and, "x & y, of booleans or integers", "__and__")
-bitwise_or = _without_gradient(np.bitwise_or, "x | y, of booleans or integers", "__or__")
-invert = _without_gradient(np.invert, "~x, of booleans or integers", "__invert__")
-logical_and = _without_gradient(np.logical_and, "Whether x and y are both not 0")
-logical_or = _without_gradient(np.logical_or, "Whether x or y is not 0")
-logical_not = _without_gradient(np.logical_not, "Whether x is 0")
-sign = _without_gradient(np.sign, "-1, 0 or 1 by the sign of x")
-isfinite = _without_gradient(np.isfinite, "Whether x is neither NaN nor infinite")
-isnan = _without_gradient(np.isnan, "Whether x is NaN")

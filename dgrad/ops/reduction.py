@@ -49,10 +49,14 @@ def sum(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
 sum.vjp(x=lambda g, x_shape, axis: _spread(g, x_shape, axis))
 
 
+def _average(x: Any, axis: Axis, keepdims: bool) -> Any:
+    return _add(x, axis=axis, keepdims=keepdims) / (_count(np.shape(x), axis) or math.nan)
+
+
 @op(numpy=np.mean, methods=("mean",))
 def mean(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Mean over axis (all axes when None); NaN of nothing. x: any shape -> without those axes."""
-    return _add(x, axis=axis, keepdims=keepdims) / (_count(np.shape(x), axis) or math.nan)
+    return _average(x, axis, keepdims)
 
 
 mean.vjp(x=lambda g, x_shape, axis: _spread(g / (_count(x_shape, axis) or 1), x_shape, axis))
@@ -91,7 +95,11 @@ def var(x: Any, *, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> 
 
     PyTorch's default is ddof = 1. NaN unless count > ddof. x: any shape -> without those axes.
     """
-    centred = x - mean(x, axis=axis, keepdims=True)
+    return _variance(x, axis, ddof, keepdims)
+
+
+def _variance(x: Any, axis: Axis, ddof: int, keepdims: bool) -> Any:
+    centred = x - _average(x, axis, keepdims=True)
     return _add(centred * centred, axis=axis, keepdims=keepdims) / _freedom(x, axis, ddof)
 
 
@@ -102,7 +110,7 @@ def _freedom(x: Any, axis: Axis, ddof: int) -> float:
 
 
 def _var_rule(g: Any, x: Any, axis: Axis, ddof: int) -> Any:
-    centred = x - mean(x, axis=axis, keepdims=True)
+    centred = x - _average(x, axis, keepdims=True)
     g = np.reshape(g, _kept(np.shape(x), axis))
     return g * (centred * (2 / _freedom(x, axis, ddof)))
 
@@ -113,7 +121,7 @@ var.vjp(x=_var_rule)
 @op(numpy=np.std, methods=("std",))
 def std(x: Any, *, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
     """Square root of var; its gradient is 0 where all elements are equal."""
-    return np.sqrt(var(x, axis=axis, ddof=ddof, keepdims=keepdims))
+    return np.sqrt(_variance(x, axis, ddof, keepdims))
 
 
 def _std_rule(g: Any, x: Any, out: Any, axis: Axis, ddof: int) -> Any:

@@ -66,7 +66,7 @@ def swapaxes(x: Any, *, axis1: int, axis2: int) -> Any:
 swapaxes.vjp(x=lambda g, axis1, axis2: np.swapaxes(g, axis1, axis2))
 
 
-@op(example=_at(2, 3, 4, start_dim=1))
+@op(methods=("flatten",), example=_at(2, 3, 4, start_dim=1))
 def flatten(x: Any, *, start_dim: int = 0, end_dim: int = -1) -> Any:
     """Axes start_dim to end_dim joined into one. x: (n, c, h, w), start_dim=1 -> (n, c*h*w)."""
     shape = np.shape(x)
@@ -176,12 +176,6 @@ def _transpose_method(self: Tensor, *axes: Any) -> Tensor:
     return transpose(self, axes=_lengths(axes) or None)  # type: ignore[no-any-return]
 
 
-def _flatten_method(self: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Axes start_dim to end_dim joined into one."""
-    return flatten(self, start_dim=start_dim, end_dim=end_dim)  # type: ignore[no-any-return]
-
-
 Tensor.reshape = _reshape_method  # type: ignore[attr-defined]
 Tensor.transpose = _transpose_method  # type: ignore[attr-defined]
-Tensor.flatten = _flatten_method  # type: ignore[attr-defined]
 Tensor.T = property(transpose)  # type: ignore[attr-defined]

@@ -34,9 +34,7 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         self._blocks: list[Block] = []
         entries = self._listed(params)
-        if not entries:
-            raise self._error("params", "parameters; this list of them is empty", entries)
-        grouped = all(isinstance(entry, dict) for entry in entries)
+        grouped = entries and all(isinstance(entry, dict) for entry in entries)
         for group in entries if grouped else [{"params": entries}]:
             self.add_param_group(group)
 
@@ -66,6 +64,8 @@ class Optimizer:
             raise self._error("a group's setting", f"one of {sorted(self.defaults)}", unknown[0])
         params = group.get("params", ())
         tensors = [params] if isinstance(params, Tensor) else self._listed(params)
+        if not tensors:
+            raise self._error("params", "parameters; this list of them is empty", tensors)
         known = {id(p) for each in self.param_groups for p in each["params"]}
         for tensor in tensors:
             if not isinstance(tensor, Tensor):

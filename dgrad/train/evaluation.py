@@ -29,14 +29,14 @@ def evaluate(
     inputs: (n, ...), targets: (n, ...), n >= 1. The loss is the mean of the batches' means,
     weighted by their rows. Raises DataError for n = 0.
     """
-    training = model.training
-    model.eval()
+    batches = Batches(inputs, targets, batch_size=EVALUATION_ROWS, shuffle=False, seed=0)
     total = 0.0
     for metric in metrics.values():
         metric.reset()
-    batches = Batches(inputs, targets, batch_size=EVALUATION_ROWS, shuffle=False, seed=0)
+    training = model.training
+    model.eval()
     try:
-        with no_grad():
+        with no_grad(), np.errstate(all="ignore"):  # what is not finite shows in the results
             for x, y in batches.epoch(0):
                 outputs = model(Tensor(x))
                 total += float(loss(outputs, Tensor(y)).data) * len(x)

@@ -184,14 +184,16 @@ class RunDirectory:
 def find_checkpoint(path: Path, which: Literal["best", "latest"] = "best") -> Path:
     """The checkpoint file that `path` means.
 
-    path: a checkpoint file, a run directory, or `root/name`, of which the run with the highest
-    number that has checkpoints is taken. Without a `best`, the latest is meant. `best` and
-    `latest` are believed only if they hold the bare name of a step file beside them and the
-    digest which that file states.
+    path: a checkpoint file, its `best` or `latest`, a run directory, or `root/name`, of which the
+    run with the highest number that has checkpoints is taken. Without a `best`, the latest is
+    meant. `best` and `latest` are believed only if they hold the bare name of a step file beside
+    them and the digest which that file states.
 
     Raises CheckpointError K21, saying what is there and what to do.
     """
     path = Path(path)
+    if path.name in ("best", "latest") and path.is_file():
+        return _follow(path.parent, path.name)
     if not path.is_dir():
         checkpoint.open_regular(path).close()
         return path

@@ -77,7 +77,7 @@ class Watcher(Protocol):
         """An evaluation: epoch, step, train/loss, val/loss, ...; seconds of training so far."""
 
     def finished(self, outcome: str) -> None:
-        """The loop is over: "done", "early stop" or "interrupted"."""
+        """The loop is over: "done", "early stop", "interrupted", or "failed" by an exception."""
 
 
 Save = Callable[[Progress, bool], None]  # (progress, is the best so far)
@@ -107,7 +107,6 @@ class Trainer:
         self.progress = Progress()
         self.stop_requested = False  # set by a signal handler: the step at hand is finished first
         self.parameters = list(model.parameters())
-        self.base_rates = [group["lr"] for group in optimizer.param_groups]
         train = splits["train"]
         self.batches = Batches(
             train.inputs,
@@ -140,12 +139,20 @@ class Trainer:
         """
         for watcher in watchers:
             watcher.started(self)
-        outcome = "done"
+        outcome = "failed"
         begun = time.perf_counter()
+        try:
+            with np.errstate(all="ignore"):  # what is not finite is found by looking for it
+                outcome = self._epochs(save, watchers, begun)
+        finally:
+            for watcher in watchers:
+                watcher.finished(outcome)
+        return outcome
+
+    def _epochs(self, save: Save, watchers: tuple[Watcher, ...], begun: float) -> str:
+        outcome = "done"
         while self.progress.epoch < self.settings.epochs and outcome == "done":
             outcome = self._epoch(save, watchers, begun)
-        for watcher in watchers:
-            watcher.finished(outcome)
         return outcome
 
     def _epoch(self, save: Save, watchers: tuple[Watcher, ...], begun: float) -> str:
@@ -157,24 +164,18 @@ class Trainer:
             total += value * len(inputs)
             rows += len(inputs)
             ended = progress.step % per_epoch == 0
-            due = progress.step % self.settings.save_every == 0
+            last = progress.step == self.total_steps
+            due = last or progress.step % self.settings.save_every == 0
+            asked = self.stop_requested  # read once: a signal may come at any moment
             if ended:
                 progress.epoch += 1
-            if ended or due or self.stop_requested:
+            if ended or due or asked:
                 better = self._evaluate(total / rows, watchers, begun)
                 stop = self._should_stop()
-                if (
-                    due
-                    or better
-                    or stop
-                    or self.stop_requested
-                    or progress.step == self.total_steps
-                ):
+                if due or better or stop or asked:
                     save(progress, better)
-                if self.stop_requested:
-                    return "interrupted"
-                if stop:
-                    return "early stop"
+                if (asked or stop) and not last:
+                    return "interrupted" if asked else "early stop"
         return "done"
 
     def train_step(self, inputs: np.ndarray, targets: np.ndarray) -> float:
@@ -192,9 +193,7 @@ class Trainer:
         loss.backward()
         if self.settings.clip_norm is not None:
             self._clip(self.settings.clip_norm)
-        factor = self.schedule(progress.step)
-        for group, rate in zip(optimizer.param_groups, self.base_rates, strict=True):
-            group["lr"] = rate * factor
+        optimizer.scale_lr(self.schedule(progress.step))
         optimizer.step()
         progress.step += 1
         progress.loss = value
@@ -206,7 +205,8 @@ class Trainer:
         norm = math.sqrt(sum(float(np.vdot(g, g)) for g in grads))
         if not math.isfinite(norm):
             raise DivergedError(
-                f"the norm of the gradients is {norm} at step {self.progress.step + 1}",
+                f"the norm of the gradients is {norm} at step {self.progress.step + 1}; "
+                f"nothing was updated. Try a lower learning rate",
                 fault="T02",
             )
         if norm > limit:
@@ -252,8 +252,8 @@ class Trainer:
         return evaluate(self.model, self.loss, self.metrics, examples.inputs, examples.targets)
 
     def _improves(self, name: str, value: float, best: float | None) -> bool:
-        """Whether `value` of "val/loss" or another measure beats `best`; a NaN never does."""
-        if math.isnan(value):
+        """Whether `value` of "val/loss" or another measure beats `best`; NaN, inf never do."""
+        if not math.isfinite(value):
             return False
         if best is None:
             return True

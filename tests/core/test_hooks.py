@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dgrad import Tensor, grad, is_grad_enabled, ops
+from dgrad import Function, Tensor, grad, is_grad_enabled, ops
 from dgrad.errors import GraphError, ShapeError
 
 
@@ -171,10 +171,23 @@ def test_B38_a_hook_needs_no_name(hook: Any) -> None:
     assert x.grad.item() in (10.0, -2.0)
 
 
-def test_hooks_on_outputs_of_several() -> None:
-    from tests.core.test_function import Product  # noqa: PLC0415
+def test_each_of_several_outputs_has_its_own_hooks() -> None:
+    class Two(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+            return x * 2, x * 3
 
-    assert Product
+        @staticmethod
+        def backward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
+            return a * 2 + b * 3
+
+    x = leaf(1.0)
+    a, b = Two.apply(x)
+    a.register_hook(lambda g: g * 10)
+    b.retain_grad()
+    (a + b * 5).backward()
+    assert b.grad.item() == 5.0
+    assert x.grad.item() == 35.0
 
 
 def test_hooks_run_newest_node_first() -> None:

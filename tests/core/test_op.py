@@ -18,7 +18,7 @@ def leaf(*values: float) -> Tensor:
     return Tensor(np.array(values), requires_grad=True)
 
 
-# -- declaring ---------------------------------------------------------------------------------
+# -- declaring ------------------------------------------------------------------------------------
 
 
 def scale(x: Any, y: Any, *, by: float = 2.0) -> Any:
@@ -94,11 +94,11 @@ def test_a_joint_vjp_refuses_fast_rules_by_name() -> None:
 
 def test_a_name_is_registered_once() -> None:
     assert registry.ops["scale" if op(scale) else ""].op.name == "scale"
-    with pytest.raises(ParameterError, match="op registry.*'scale'"):
+    with pytest.raises(ParameterError, match=r"op registry.*'scale'"):
         op(scale)
 
 
-# -- what is kept ------------------------------------------------------------------------------------
+# -- what is kept ---------------------------------------------------------------------------------
 
 
 KEPT: list[tuple[Any, tuple[str, ...]]] = [
@@ -150,7 +150,7 @@ def test_static_parameters_reach_rules_given_or_default() -> None:
             assert (gx.item(), gy.item()) == (5 * by, 3 * by)
 
 
-# -- rules: joint, fast, wrong ------------------------------------------------------------------------
+# -- rules: joint, fast, wrong --------------------------------------------------------------------
 
 
 def test_a_joint_rule_is_told_what_is_needed() -> None:
@@ -179,7 +179,9 @@ def test_a_joint_rule_with_a_wrong_number_of_gradients_names_the_op(
     made = op(scale)
     made.vjp(lambda g: result)
     x = leaf(1.0)
-    with pytest.raises(ShapeError, match=f"joint rule of scale must return a list of 2.*got.*{got}"):
+    with pytest.raises(
+        ShapeError, match=f"joint rule of scale must return a list of 2.*got.*{got}"
+    ):
         made(x, x).backward(create_graph=create_graph)
     assert x.grad is None
 
@@ -282,7 +284,7 @@ def test_rules_may_be_replaced() -> None:
     assert grad(made(x, y), x)[0].item() == 4.0
 
 
-# -- calling -----------------------------------------------------------------------------------------
+# -- calling --------------------------------------------------------------------------------------
 
 
 def test_ops_are_transparent() -> None:
@@ -326,7 +328,11 @@ CALL_ERRORS: list[tuple[Callable[[Tensor], Any], type[Exception], str]] = [
     (lambda x: ops.tanh(x=x), TypeError, r"tanh\(\) got some positional-only"),
     (lambda x: ops.add(x, x, x), TypeError, r"add\(\) takes 2 positional arguments"),
     (lambda x: ops.softmax(x, 0, axis=0), TypeError, r"softmax\(\) got 'axis' twice"),
-    (lambda x: ops.softmax(x, 0, 1, 2), TypeError, r"softmax\(\) takes \('x', 'axis'\), got 4 arguments"),
+    (
+        lambda x: ops.softmax(x, 0, 1, 2),
+        TypeError,
+        r"softmax\(\) takes \('x', 'axis'\), got 4 arguments",
+    ),
     (lambda x: ops.softmax(x, axes=0), TypeError, r"softmax\(.*unexpected keyword argument 'axes'"),
     (lambda x: ops.concatenate(), ShapeError, "concatenate: needs at least one array"),
     (lambda x: ops.concatenate([]), ShapeError, "concatenate: needs at least one array"),

@@ -67,6 +67,12 @@ def test_orthogonal_rows_or_columns(shape):
     np.testing.assert_allclose(small, 4 * np.eye(len(small)), atol=1e-12)
 
 
+def test_orthogonal_signs_are_random():
+    dgrad.manual_seed(0)
+    corners = [init.orthogonal_(nn.Parameter(np.empty((2, 2)))).data[0, 0] for _ in range(20)]
+    assert 4 < sum(corner > 0 for corner in corners) < 16
+
+
 def test_constants():
     p = nn.Parameter(np.empty((2, 3)))
     assert (init.ones_(p).data == 1).all()

@@ -47,6 +47,14 @@ SHAPES: list[tuple[Callable[[], Any], str]] = [
     (lambda: t(2, 3)[0, 0, 0], "getitem(float64[2, 3]): too many indices"),
     (lambda: t(2, 3)[np.ones(3, bool)], "getitem(float64[2, 3]): boolean index"),
     (lambda: ops.scatter_add(t(2), index=[0, 7], shape=(3,)), "scatter_add(float64[2])"),
+    (
+        lambda: ops.scatter_add(t(), index=slice(2), shape=(3,)),
+        "scatter_add: the index takes (2,) out of (3,), but x has shape ()",
+    ),
+    (
+        lambda: ops.scatter_add(t(1), index=[0, 1], shape=(3, 2)),
+        "scatter_add: the index takes (2, 2) out of (3, 2), but x has shape (1,)",
+    ),
     (lambda: ops.linear(t(2, 3), t(4, 2)), "linear: x (2, 3) needs a weight (out, 3), got (4, 2)"),
     (lambda: ops.linear(t(2, 3), t(3)), "linear: x (2, 3) needs a weight (out, 3), got (3,)"),
     (lambda: ops.linear(t(), t(4, 2)), "linear: x () needs a weight (out, in), got (4, 2)"),
@@ -84,7 +92,7 @@ def test_shape_errors_name_the_op_and_the_shapes(call: Any, message: str) -> Non
 def test_D08_labels_outside_the_classes_are_refused(label: int, dtype: Any) -> None:
     if label < 0 and np.dtype(dtype).kind == "u":
         label = np.iinfo(dtype).max
-    target = np.array([0, label, 3]).astype(dtype)
+    target = np.array([0, label, 3], dtype)
     with pytest.raises(ShapeError, match=rf"classes .*{label}.*only 0 to 3") as caught:
         ops.cross_entropy(t(3, 4), target)
     assert caught.value.fault == "D08"

@@ -41,6 +41,8 @@ METHODS: list[tuple[Callable[[Any], Any], Callable[[Any], Any]]] = [
     (lambda t: t.transpose(1, 0), lambda t: ops.transpose(t, axes=(1, 0))),
     (lambda t: t.transpose((0, 1)), lambda t: ops.transpose(t, axes=(0, 1))),
     (lambda t: t.T, ops.transpose),
+    (lambda t: t.flatten(0, 1), ops.flatten),
+    (lambda t: t.flatten(start_dim=1), lambda t: t),
     (lambda t: t.swapaxes(0, 1), lambda t: ops.swapaxes(t, axis1=0, axis2=1)),
     (lambda t: t.unsqueeze(1), lambda t: ops.expand_dims(t, axis=1)),
     (lambda t: t.astype(np.float32), lambda t: ops.astype(t, dtype=np.float32)),
@@ -76,14 +78,8 @@ def test_argmax_and_argmin() -> None:
 def test_comparisons(other: Any) -> None:
     t = Tensor(DATA, requires_grad=True)
     array = other.data if isinstance(other, Tensor) else other
-    for got, expected in [
-        (t == other, DATA == array),
-        (t != other, DATA != array),
-        (t < other, DATA < array),
-        (t <= other, DATA <= array),
-        (t > other, DATA > array),
-        (t >= other, DATA >= array),
-    ]:
+    for compare in (operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge):
+        got, expected = compare(t, other), compare(DATA, array)
         assert isinstance(got, Tensor)
         np.testing.assert_array_equal(got.data, expected)
         assert not got.requires_grad

@@ -223,6 +223,36 @@ def test_gradients_are_only_read_and_parameters_stay_where_they_are(name, settin
         np.testing.assert_array_equal(g, same)
 
 
+@pytest.mark.usefixtures("joined")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_update_is_given_arrays_of_one_shape_and_dtype(dtype):
+    class Recorder(optim.Optimizer):
+        scratch = 3
+
+        def __init__(self, params, lr=1.0):
+            super().__init__(params, {"lr": lr})
+
+        def slots(self, group):
+            return ("sum",)
+
+        def update(self, p, g, state, group):
+            arrays = [p, g, state["sum"], *state.scratch]
+            assert {(a.shape, a.dtype) for a in arrays} == {(p.shape, np.dtype(dtype))}
+            assert len(state.scratch) == 3
+            state["sum"] += g
+            p -= group["lr"] * g
+
+    params = [nn.Parameter(v) for v in values(dtype)]
+    optimizer = Recorder(params)
+    run(optimizer, params, range(3), skip={(1, 0)})
+    state = optimizer.state_dict()["state"]
+    assert [entry["step"] for entry in state.values()] == [2, 3, 3, 3, 3]
+    expected = gradients(0, dtype)[0] + gradients(2, dtype)[0]
+    np.testing.assert_allclose(state[0]["sum"], expected, rtol=1e-6)
+    run(optimizer, params, [3])
+    np.testing.assert_allclose(state[0]["sum"], expected, rtol=1e-6)  # it was a copy
+
+
 @pytest.mark.parametrize(("name", "settings"), CASES)
 def test_a_step_allocates_no_arrays(name, settings):
     params = [nn.Parameter(np.ones(shape)) for shape in ((100, 1000), (4000,), (4000,))]
@@ -333,6 +363,7 @@ def leaf():
     [
         (lambda: optim.SGD([]), "params"),
         (lambda: optim.SGD(iter(())), "params"),
+        (lambda: optim.SGD([{"params": []}]), "params"),
         (lambda: optim.SGD(leaf()), "params"),
         (lambda: optim.SGD({leaf()}), "params"),
         (lambda: optim.SGD(nn.Linear(1, 1)), "params"),
