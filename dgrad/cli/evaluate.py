@@ -42,7 +42,7 @@ def evaluate(
     if split not in experiment.splits:
         rows = ", ".join(experiment.splits)
         raise DataError(f"the {split} split has no rows; there are: {rows}", fault="D10")
-    results = experiment.evaluate(split)
+    results = experiment.trainer.evaluate(split)
     if as_json:
         print(strict_json({f"{split}/{name}": value for name, value in results.items()}))
     else:

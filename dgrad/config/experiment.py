@@ -40,7 +40,7 @@ class Outcome:
 
 
 class Experiment:
-    """A config with its data and its trainer."""
+    """A config with its data and its trainer; BLAS uses as many threads as suit it."""
 
     def __init__(
         self, config: Config, data: LoadedData, trainer: Trainer, checkpoint: Path | None = None
@@ -49,6 +49,7 @@ class Experiment:
         self.data = data
         self.trainer = trainer
         self.checkpoint = checkpoint  # the file it was restored from
+        fit_threads(config.train.batch_size, sum(p.size for p in trainer.parameters))
 
     @classmethod
     def build(cls, config: Config) -> Experiment:
@@ -87,7 +88,6 @@ class Experiment:
     ) -> Outcome:
         """Train, writing everything into the run directory; measure the best weights at the end."""
         config = self.config
-        self._fit_threads()
         directory.write_text("config.yaml", config.text)
         directory.write_text("resolved.yaml", yaml.dump(config.resolved()))
         record = {**environment(argv, config.seed), "blas_threads": blas_threads()}
@@ -111,17 +111,8 @@ class Experiment:
         best = checkpoint.load(path)
         self.trainer.model.load_state_dict(_section(best.tensors, "model"))
         split = "test" if "test" in self.trainer.splits else self.splits[-1]
-        results = {} if how == "interrupted" else self.evaluate(split)
+        results = {} if how == "interrupted" else self.trainer.evaluate(split)
         return Outcome(how, path, split, results)
-
-    def evaluate(self, split: str) -> dict[str, float]:
-        """Loss and metrics of a split, as `run` measures them at its end."""
-        self._fit_threads()
-        return self.trainer.evaluate(split)
-
-    def _fit_threads(self) -> None:
-        parameters = sum(p.size for p in self.trainer.parameters)
-        fit_threads(self.config.train.batch_size, parameters)
 
     def describe(self) -> str:
         """One line: model, parameters, rows."""

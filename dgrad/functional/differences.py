@@ -118,7 +118,8 @@ def judge(
         agrees |= now
         if agrees.all():
             break
-    # both are 0, as far as can be seen
-    agrees |= (np.maximum(np.abs(analytic), np.abs(numeric)) <= noise) & ~kink
+    # 0 beside the others, as far as can be seen
+    below = np.maximum(np.abs(analytic), np.abs(numeric)) <= noise
+    agrees |= below & (np.abs(analytic) <= SHARP * scale) & ~kink
     wrong = ~agrees & (contradictions >= NEEDED)
     return Judgement(agrees, wrong, ~agrees & ~wrong & kink, numeric, left, right)

@@ -135,7 +135,7 @@ def power(x: Any, y: Any) -> Any:
 
 
 def _power_x(g: Any, x: Any, y: Any, out: Any) -> Any:
-    if isinstance(y, int | float) and y >= 0 and y == int(y):  # a polynomial: never singular
+    if isinstance(y, int | float) and y >= 0 and float(y).is_integer():  # never singular
         return g * (x ** (y - 1) * y) if y else g * np.zeros_like(x)
     pole = np.isnan(out) | (np.equal(x, 0) & np.less(y, 1))
     base = np.where(np.equal(g, 0) & pole, 1.0, x)

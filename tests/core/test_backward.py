@@ -688,12 +688,20 @@ def test_a_wrong_gradient_shape_names_the_op() -> None:
 # -- orders, seeds on the graph -------------------------------------------------------------------
 
 
-def test_P48_gradients_of_any_order() -> None:
+@pytest.mark.parametrize(
+    ("fn", "derivatives"),
+    [
+        (ops.sin, [np.cos, lambda v: -np.sin(v), lambda v: -np.cos(v), np.sin]),  # saves inputs
+        (ops.exp, [np.exp]),  # saves its output
+    ],
+)
+def test_P48_gradients_of_any_order(fn: Any, derivatives: list[Any]) -> None:
     x = leaf(1, value=0.7)
-    y, want = ops.sin(x), [np.cos, lambda v: -np.sin(v), lambda v: -np.cos(v), np.sin]
+    y = fn(x)
     for order in range(8):
         (y,) = grad(y, x, create_graph=True)
-        np.testing.assert_allclose(y.data, want[order % 4](x.data), rtol=1e-12)
+        want = derivatives[order % len(derivatives)](x.data)
+        np.testing.assert_allclose(y.data, want, rtol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -246,6 +246,23 @@ def test_saving_one_of_two_tensors_that_share_memory_links_the_right_one() -> No
         assert ggx.item() == (second or 0.0)
 
 
+def test_a_saved_constant_stays_one_when_it_is_also_the_result() -> None:
+    class Pick(Function):
+        @staticmethod
+        def forward(ctx: Any, w: Tensor, x: Tensor) -> Tensor:
+            ctx.save_for_backward(x)
+            return x
+
+        @staticmethod
+        def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+            return g * ctx.saved_tensors[0], None
+
+    w = leaf(3.0)
+    (gw,) = grad(Pick.apply(w, Tensor(np.array([5.0]))), w, create_graph=True)
+    assert gw.item() == 5.0
+    assert not gw.requires_grad
+
+
 def test_B47_once_differentiable_gives_one_order_and_refuses_two() -> None:
     recording = []
 

@@ -183,29 +183,24 @@ def test_the_mode_belongs_to_a_thread() -> None:
 
 
 def test_a_decorated_function_may_run_in_two_threads_at_once() -> None:
-    inside, leave = threading.Event(), threading.Event()
-
-    @no_grad
-    def waits() -> bool:
-        inside.set()
-        assert leave.wait(10)
-        return is_grad_enabled()
-
+    entered, leave = threading.Event(), threading.Event()
     after = []
 
-    def first() -> None:
-        waits()
+    @no_grad
+    def call(function: Callable[[], Any]) -> None:
+        function()
+
+    def other() -> None:
+        call(lambda: (entered.set(), leave.wait(10)))
         after.append(is_grad_enabled())
 
-    thread = threading.Thread(target=first)
-    thread.start()
-    assert inside.wait(10)
-    with no_grad():  # this thread does not record, that one does: they must not swap
-        leave.set()
-        waits()
-        thread.join()
-        assert not is_grad_enabled()
-    assert after == [True]
+    thread = threading.Thread(target=other)
+    with no_grad():
+        thread.start()
+        assert entered.wait(10)
+        call(lambda: (leave.set(), thread.join()))  # that one leaves while this one is inside
+        after.append(is_grad_enabled())
+    assert after == [True, False]
 
 
 def test_threads_run_backward_at_once() -> None:

@@ -431,6 +431,22 @@ def test_G10_dead_relu_is_vacuous():
     assert (check.verdict, check.passed) == ("vacuous", True)
 
 
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, "ok"), (1.00005, "wrong")])
+def test_G08_small_slope_on_a_large_constant_takes_larger_steps(factor, verdict, scratch):
+    @dgrad.op
+    def lifted(x):
+        return np.multiply(x, 1e-4) + 1e3
+
+    lifted.vjp(x=lambda g: g * (1e-4 * factor))
+    (check,) = look(lifted, X).checks
+    assert check.verdict == verdict
+
+
+def test_derivative_below_the_rounding_of_its_function_is_unsure():
+    (check,) = look(lambda x: x * 1e-9 + 1e6, X).checks
+    assert (check.verdict, check.passed, check.skipped) == ("unsure", True, 36)
+
+
 # -- ops and layers by name ---------------------------------------------------------------------
 
 
@@ -556,6 +572,28 @@ def test_G11_large_parameter_is_sampled():
     checks = check_model(model, nn.MSELoss(), RNG.normal(size=(4, 1000)), targets, entries=8)
     assert [c.verdict for c in checks] == ["ok", "ok"]
     assert checks[0].compared <= 30
+
+
+def test_G11_random_directions_see_what_the_sample_misses(scratch):
+    @dgrad.op
+    def waves(x):
+        return np.sin(x)
+
+    part = np.arange(4000) < 40
+    waves.vjp(x=lambda g, x: g * np.cos(x) * np.where(part, 1.01, 1.0))
+
+    class Waves(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(np.where(part, 0.1, 1.0) * np.linspace(0.5, 1, 4000))
+
+        def forward(self, x):
+            return waves(self.weight) * x
+
+    inputs = np.ones(4000)
+    (check,) = check_model(Waves(), nn.MSELoss(), inputs, inputs * 0, entries=4)
+    assert check.verdict == "wrong"
+    assert {entry.index for entry in check.worst} == {None}
 
 
 # -- the report ---------------------------------------------------------------------------------

@@ -444,11 +444,27 @@ def test_K21_nothing_to_find(tmp_path: Path) -> None:
     assert ".lock, checkpoints, log.txt" in str(info.value)
 
 
-def test_K21_a_run_without_a_best_says_what_it_has(run: RunDirectory) -> None:
+def test_a_run_without_a_best_means_its_latest(run: RunDirectory) -> None:
+    path = saved(run, 1)
+    assert find_checkpoint(run.path, "best") == path
+
+
+def test_K21_a_run_without_pointers_says_what_it_has(run: RunDirectory) -> None:
     saved(run, 1)
-    with pytest.raises(CheckpointError, match="best is missing") as info:
+    (run.checkpoints / "latest").unlink()
+    with pytest.raises(CheckpointError, match="latest is missing") as info:
         find_checkpoint(run.path, "best")
     assert "step-000000001.safetensors" in str(info.value)
+
+
+def test_a_pointer_is_followed(run: RunDirectory) -> None:
+    best, latest = saved(run, 1, best=True), saved(run, 2)
+    assert find_checkpoint(run.checkpoints / "best") == best
+    assert find_checkpoint(run.checkpoints / "latest") == latest
+    (run.checkpoints / "best").write_text(f"{latest.name} {'0' * 64}\n")
+    with pytest.raises(CheckpointError, match="digests differ") as info:
+        find_checkpoint(run.checkpoints / "best")
+    assert info.value.fault == "K21"
 
 
 POINTERS = {
