@@ -64,7 +64,9 @@ def gradcheck(
     from dgrad.cli.messages import printable
     from dgrad.errors import WrongGradientError
     from dgrad.functional.report import Report
+    from dgrad.train.threads import fit_threads
 
+    fit_threads(0, 0)  # what is checked is small
     checks = list(_checks(config, overrides or [], op or [], layer or [], everything, order, seed))
     report = Report(checks, seed)
     text = json.dumps(report.to_dict(), indent=1, allow_nan=False) + "\n"

@@ -1,6 +1,6 @@
 """Numeric derivatives along a line, how far they can be trusted, and the verdict they allow.
 
-For a scalar line t -> v(t), with steps h and h/2 on both sides of 0:
+For values v(t) along a line, with steps h and h/2 on both sides of 0:
     central   (4 D(h/2) - D(h)) / 3,  D(h) = (v(h) - v(-h)) / 2h    Richardson 1911: error O(h^4)
     doubt     3 |D(h/2) - D(h)| + |2 B(h/2) - B(h)|,  B(h) = (v(h) + v(-h) - 2 v(0)) / h
     noise     the rounding error of v, divided by h
@@ -38,7 +38,7 @@ class Tolerance:
 
 @dataclass
 class Judgement:
-    """What the steps have shown, one number per line: each derivative agrees, is wrong, or else.
+    """What the steps have shown, one number per row: a derivative agrees, is wrong, or neither.
 
     kink: it neither agrees nor is wrong, since the one-sided slopes differ at every step size.
     """
@@ -85,10 +85,10 @@ def judge(
     steps: Sequence[float],
     tolerance: Tolerance,
 ) -> Judgement:
-    """Compare `analytic` with the derivative of `values` at 0; all arrays have one axis, lines.
+    """Compare `analytic` with the derivative of `values` at 0; all arrays have one axis, rows.
 
     base: values(0). rounding: the error of one rounding of base. scale: the largest derivative
-    of each line. steps: tried in turn until everything agrees; those above the first one serve
+    of each row. steps: tried in turn until everything agrees; those above the first one serve
     against rounding errors only.
     """
     agrees = np.zeros(base.shape, bool)

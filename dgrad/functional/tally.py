@@ -13,6 +13,7 @@ from dgrad.functional.report import Entry
 
 __all__ = ["Tally"]
 
+LOST = "could not be judged: rounding errors, or the edge of the domain"
 SHOWN = 3  # entries that a Check names
 UNSURE = 0.1  # a Check is ok if fewer than this part of what agrees could not be judged
 
@@ -77,9 +78,9 @@ class Tally:
         if self.kinks:
             return "kink", f"not differentiable at {self.kinks} places, nor wrong there"
         if self.unsure > UNSURE * self.agree:
-            return "unsure", f"{self.unsure} derivatives are lost in rounding errors"
+            return "unsure", f"{self.unsure} derivatives {LOST}"
         if self.all_zero and order == 1:
             return "vacuous", "the gradient is zero everywhere: nothing was tested"
         if self.unsure:
-            return "ok", f"but for {self.unsure} derivatives that are lost in rounding errors"
+            return "ok", f"but {self.unsure} derivatives {LOST}"
         return "ok", "zero everywhere" if self.all_zero else ""

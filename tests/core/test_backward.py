@@ -429,7 +429,7 @@ def test_P10_sums_repeat_bit_for_bit() -> None:
 # -- buffers: no leaf's gradient may share memory with anything else ------------------------------
 
 CACHE = np.ones(4)
-CACHED_LIST = [CACHE, CACHE]
+CACHED_LIST = [np.ones(4), np.ones(4)]
 
 
 def _frozen_ones() -> np.ndarray:
@@ -480,9 +480,10 @@ def _check_nothing_shared(x: Tensor, y: Tensor, others: list[np.ndarray]) -> Non
 
 @pytest.mark.usefixtures("scratch_ops")
 @pytest.mark.parametrize("retain", [False, True])
+@pytest.mark.parametrize("x_first", [False, True])
 @pytest.mark.parametrize("rules", [*JOINT_RULES.items(), *SINGLE_RULES.items()], ids=lambda r: r[0])
 def test_P11_P12_P13_P14_a_stolen_gradient_is_never_shared(
-    rules: tuple[str, Any], retain: bool
+    rules: tuple[str, Any], x_first: bool, retain: bool
 ) -> None:
     @op
     def pair(x: Any, y: Any) -> Any:
@@ -491,9 +492,15 @@ def test_P11_P12_P13_P14_a_stolen_gradient_is_never_shared(
     rule = rules[1]
     pair.vjp(**rule) if isinstance(rule, dict) else pair.vjp(rule)
     x, y, seed = leaf(4), leaf(4), np.ones(4)
-    later = x * 2.0 + y * 4.0  # older, so it adds to what pair has delivered
+
+    def more() -> Tensor:
+        if x_first:
+            return y * 4.0 + x * 2.0
+        return x * 2.0 + y * 4.0
+
+    later = more()  # older than pair, so it adds to what pair has delivered, newest first
     out = pair(x, y)
-    total = out + later
+    total = out * 1.0 + later
     total.backward(seed, retain_graph=retain)
     others = [x.data, y.data, out.data, seed, CACHE]
     _check_nothing_shared(x, y, others)
@@ -501,10 +508,10 @@ def test_P11_P12_P13_P14_a_stolen_gradient_is_never_shared(
     expected = [np.full(4, alone + 2.0), np.full(4, alone + 4.0)]
     for t, once in zip((x, y), expected, strict=True):
         np.testing.assert_array_equal(t.grad.data, once)
-    (pair(x, y) + (x * 2.0 + y * 4.0)).backward(seed)  # adds in place to what is in .grad
+    (pair(x, y) + more()).backward(seed)  # adds in place to what is in .grad
     for t, once in zip((x, y), expected, strict=True):
         np.testing.assert_array_equal(t.grad.data, 2 * once)
-    for other in (x.data, y.data, seed, CACHE):
+    for other in (x.data, y.data, seed, CACHE, *CACHED_LIST):
         np.testing.assert_array_equal(other, np.ones(4))
     if retain:
         total.backward(seed)

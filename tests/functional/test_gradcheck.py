@@ -13,6 +13,7 @@ from dgrad.core.stream import default_stream
 from dgrad.errors import WrongGradientError
 from dgrad.functional import (
     Check,
+    Entry,
     Report,
     check_all,
     check_layer,
@@ -614,6 +615,19 @@ def test_G12_report_is_strict_json_and_the_same_for_the_same_seed(scratch):
     assert text(0) == text(0)
     assert text(0) != text(1)
     assert json.loads(text(0))["passed"] is False
+
+
+def test_G12_values_that_are_not_finite_are_text():
+    entry = Entry((0,), "output", np.nan, -np.inf, np.inf, 0.0, 1.0)
+    values = json.loads(json.dumps(entry.to_dict(), allow_nan=False))
+    assert [values[k] for k in ("analytic", "numeric", "error", "left")] == [
+        "nan", "-inf", "inf", 0.0,
+    ]  # fmt: skip
+
+
+def test_edge_of_the_domain_is_unsure():
+    edge = look(lambda x: x * dgrad.where(x.detach() < 0, np.nan, 1.0), np.array([0.0, 1.0]))
+    assert edge.checks[0].verdict == "unsure"
 
 
 def test_report_summary_counts_and_shows_what_is_not_ok():

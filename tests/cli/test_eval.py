@@ -1,0 +1,178 @@
+"""`dgrad eval`: which checkpoint is meant, splits, changed data, damage, plugins."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dgrad.train import checkpoint
+from tests.cli.conftest import Result
+from tests.toys import write_toy
+
+Here = Callable[..., Result]
+
+
+@pytest.fixture
+def run(here: Here, tmp_path: Path) -> Path:
+    """A run directory of the toy config; its checkpoints are those of steps 6 and 9."""
+    assert here("train", "toy.yaml", "--quiet").code == 0
+    return tmp_path / "runs" / "toy" / "001"
+
+
+@pytest.mark.parametrize("which", ["best", "latest"])
+def test_a_pointer_file_is_followed(which: str, here: Here, run: Path) -> None:
+    result = here("eval", run / "checkpoints" / which)
+    name = (run / "checkpoints" / which).read_text().split()[0]
+    assert result.code == 0
+    assert result.err == f"checkpoint: {run / 'checkpoints' / name}\n"
+
+
+def test_K21_a_pointer_that_lies_is_refused(here: Here, run: Path) -> None:
+    pointer = run / "checkpoints" / "latest"
+    pointer.write_text(f"../../../toy.yaml {'0' * 64}\n")
+    result = here("eval", pointer)
+    assert (result.code, "error[K21]" in result.err) == (4, True)
+
+
+def test_without_a_best_the_latest_is_measured(here: Here, run: Path) -> None:
+    (run / "checkpoints" / "best").unlink()
+    result = here("eval", run)
+    assert result.code == 0
+    assert "step-000000009.safetensors" in result.err
+
+
+def test_E03_eval_twice_gives_the_same_digits(here: Here, run: Path) -> None:
+    assert here("eval", run).out == here("eval", run).out
+
+
+def test_splits(here: Here, run: Path) -> None:
+    last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    result = here("eval", run / "checkpoints" / "latest", "--split", "val")
+    found = dict(line.split() for line in result.out.splitlines())
+    assert found == {k: repr(v) for k, v in last.items() if k.startswith("val/")}
+    assert here("eval", run, "--split", "train").out.startswith("train/loss ")
+
+
+def test_an_unknown_split_is_a_usage_error(here: Here, run: Path) -> None:
+    result = here("eval", run, "--split", "dev")
+    assert result.code == 2
+    assert "--split must be train, val or test, got 'dev'" in result.err
+
+
+def test_D10_a_split_without_rows(here: Here, tmp_path: Path) -> None:
+    trained = here("train", "toy.yaml", "data.split={val: 0, test: 0}", "-q")
+    assert trained.out.startswith("train/loss ")  # the last split there is
+    result = here("eval", "runs/toy", "--split", "test")
+    assert result.code == 3
+    assert "error[D10] the test split has no rows; there are: train" in result.err
+
+
+def test_json_is_one_object_with_the_same_numbers(here: Here, run: Path) -> None:
+    plain, given = here("eval", run), here("eval", run, "--json")
+    found = json.loads(given.out)
+    assert {k: repr(v) for k, v in found.items()} == dict(
+        line.split() for line in plain.out.splitlines()
+    )
+    assert (given.out.count("\n"), given.err) == (1, "")
+
+
+@pytest.mark.parametrize("change", ["one cell", "another class", "a ragged row", "no rows"])
+def test_T26_changed_data_are_refused(change: str, here: Here, run: Path, tmp_path: Path) -> None:
+    data = tmp_path / "classes.csv"
+    text = data.read_text()
+    data.write_text(
+        {
+            "one cell": text.replace("1", "2", 1),
+            "another class": text + "0,0,0,violet\n" * 10,
+            "a ragged row": text + "0,0\n",
+            "no rows": text.splitlines()[0] + "\n",
+        }[change]
+    )
+    result = here("eval", run)
+    assert result.code == 3
+    assert str(data) in result.err
+    if change in ("one cell", "another class"):
+        assert "error[T26]" in result.err
+
+
+def test_D01_moved_data_are_named(here: Here, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "classes.csv").rename(tmp_path / "elsewhere.csv")
+    result = here("eval", run)
+    assert (result.code, f"error[D01] {tmp_path / 'classes.csv'}" in result.err) == (3, True)
+
+
+def test_K01_a_truncated_checkpoint_is_named_with_its_sizes(here: Here, run: Path) -> None:
+    path = run / "checkpoints" / "step-000000009.safetensors"
+    size = path.stat().st_size
+    os.truncate(path, size - 100)
+    result = here("eval", path)
+    assert result.code == 4
+    assert f"error[K01] {path} is damaged: the file is {size - 100} of {size} bytes" in result.err
+
+
+def test_K02_one_changed_byte_is_found(here: Here, run: Path) -> None:
+    path = run / "checkpoints" / "step-000000009.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    result = here("eval", path)
+    assert (result.code, "error[K02]" in result.err, str(path) in result.err) == (4, True, True)
+
+
+@pytest.mark.parametrize("missing", ["config", "progress", "sources", "format"])
+def test_K07_a_checkpoint_of_something_else(missing: str, here: Here, run: Path) -> None:
+    path = run / "checkpoints" / "step-000000009.safetensors"
+    stored = checkpoint.load(path)
+    del stored.metadata[missing]
+    checkpoint.save(path, stored.tensors, stored.metadata)
+    result = here("eval", path)
+    assert (result.code, str(path) in result.err) == (4, True)
+
+
+def test_K14_weights_of_another_model(here: Here, run: Path) -> None:
+    path = run / "checkpoints" / "step-000000009.safetensors"
+    stored = checkpoint.load(path)
+    stored.tensors["model.0_linear.weight"] = stored.tensors["model.0_linear.weight"][:2]
+    checkpoint.save(path, stored.tensors, stored.metadata)
+    result = here("eval", path)
+    assert (result.code, "0_linear.weight" in result.err) == (4, True)
+
+
+def test_K21_missing_and_empty_places(here: Here, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for place in ("missing", "empty", "toy.yaml"):
+        result = here("eval", place)
+        assert (result.code, str(tmp_path / place) in result.err or place in result.err) == (
+            4,
+            True,
+        )
+
+
+PLUGIN = """\
+from dgrad.nn import Module
+from dgrad.registry import layers
+
+open("loaded.txt", "a").close()
+
+@layers.register("double")
+class Double(Module):
+    def forward(self, x):
+        return 2 * x
+"""
+
+
+def test_K19_a_checkpoint_never_loads_code_by_itself(here: Here, tmp_path: Path) -> None:
+    (tmp_path / "double.py").write_text(PLUGIN)
+    text = (tmp_path / "toy.yaml").read_text().replace("    - relu", "    - double")
+    write_toy(tmp_path, text + "plugins: [./double.py]\n", "plugged.yaml")
+    trained = here("train", "plugged.yaml", "-q")
+    (tmp_path / "loaded.txt").unlink()
+    result = here("eval", "runs/plugged")
+    assert (result.code, "error[K19]" in result.err) == (4, True)
+    assert f"--plugin {tmp_path / 'double.py'}" in result.err
+    assert not (tmp_path / "loaded.txt").exists()
+    assert here("eval", "runs/plugged", "--plugin", "double.py").out == trained.out
