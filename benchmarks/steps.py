@@ -6,6 +6,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -41,8 +42,7 @@ def mlp(sizes: Sequence[int], batch: int) -> dict[str, Step]:
     x = rng.normal(size=(batch, sizes[0])).astype(np.float32)
     y = rng.integers(0, sizes[-1], batch)
     weights = [
-        (rng.normal(size=(o, i)) / np.sqrt(i)).astype(np.float32)
-        for i, o in zip(sizes, sizes[1:], strict=False)
+        (rng.normal(size=(o, i)) / np.sqrt(i)).astype(np.float32) for i, o in pairwise(sizes)
     ]
     steps = {
         "dgrad": _dgrad_mlp(weights, x, y),

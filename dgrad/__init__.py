@@ -26,7 +26,7 @@ _HOMES = {
     ),
     "dgrad.functional.gradcheck": ("gradcheck", "gradgradcheck"),
 }
-_MODULES = ("autograd", "data", "errors", "functional", "nn", "ops", "optim")
+_MODULES = ("autograd", "data", "errors", "functional", "nn", "ops", "optim", "registry")
 _PLACES = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = ["__version__", *sorted((*_PLACES, *_MODULES))]  # and every op, see dgrad.ops
@@ -52,7 +52,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from dgrad import autograd, data, errors, functional, nn, ops, optim
+    from dgrad import autograd, data, errors, functional, nn, ops, optim, registry
     from dgrad.core.backward import grad
     from dgrad.core.function import Function
     from dgrad.core.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled

@@ -37,6 +37,7 @@ NAMES = [
     "op",
     "ops",
     "optim",
+    "registry",
     "set_default_dtype",
     "set_grad_enabled",
     "tensor",

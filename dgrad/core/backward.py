@@ -188,7 +188,7 @@ def _walk_nodes(
     retain: bool,
 ) -> list[tuple[Any, Any, bool]]:
     """The loop of _walk, its steps written out: it runs once per node of every training step."""
-    grads: dict[Edge, Any] = {}  # the sum so far for each node in the heap
+    grads: dict[Edge, Any] = {}  # the sum so far for each node in the heap, and each leaf
     owned: set[Edge] = set()  # nodes whose sum lies in a buffer that nothing else can reach
     heap: list[tuple[int, Edge]] = []
     arrived: list[tuple[Any, Any, bool]] = []
@@ -203,11 +203,7 @@ def _walk_nodes(
             retained = node.hooks.retained and node.hooks.retained()
             if retained is not None and wanted is None:
                 arrived.append((retained, g, False))
-        if wanted is None:
-            if type(node) is Leaf:
-                arrived.append((node, g, node in owned))
-                continue
-        elif node in wanted:
+        if wanted is not None and node in wanted:
             arrived.append((node, g, node in owned))
             if not any(edge in needed for edge in node.edges):  # type: ignore[operator]
                 continue
@@ -243,19 +239,24 @@ def _walk_nodes(
                 gx = gx.astype(edge.dtype)
             if edge in grads:
                 _add(edge, gx, grads, owned, heap, record)
-                continue
-            if (
-                type(edge) is Leaf  # nothing else can write into the array: no need to copy it
-                and not record
-                and gx.base is None
-                and gx.flags.writeable
-                and getrefcount(gx) <= (_ALONE if results is None else _ALONE + 1)
-            ):
-                owned.add(edge)
-            grads[edge] = gx
-            heappush(heap, (-edge.seq, edge))
+            elif type(edge) is not Leaf:
+                grads[edge] = gx
+                heappush(heap, (-edge.seq, edge))
+            else:
+                if (  # nothing else can write into the array: no need to copy it
+                    not record
+                    and gx.base is None
+                    and getrefcount(gx) <= (_ALONE if results is None else _ALONE + 1)
+                    and gx.flags.writeable
+                ):
+                    owned.add(edge)
+                grads[edge] = gx
         if not retain and saved:
             node.saved = FREED
+    for leaf, g in grads.items():  # all that is left: their sums are complete only now
+        if leaf.hooks is not None:
+            g = _run_hooks(leaf, leaf.hooks, g, owned, record)
+        arrived.append((leaf, g, leaf in owned))
     return arrived
 
 
@@ -266,7 +267,8 @@ def _add(
     before = grads.get(node)
     if before is None:
         grads[node] = g
-        heappush(heap, (-node.seq, node))
+        if type(node) is not Leaf:
+            heappush(heap, (-node.seq, node))
     elif record:
         grads[node] = before + g
     elif node in owned:

@@ -158,9 +158,7 @@ class Tensor:
         retain_graph: keep saved values for another walk; as create_graph unless given.
         inputs: fill only these Tensors' `.grad`. Raises GraphError, ShapeError.
         """
-        from dgrad.core.backward import backward  # the walk imports Tensor
-
-        backward(self, gradient, retain_graph, create_graph, inputs)
+        walk.backward(self, gradient, retain_graph, create_graph, inputs)
 
     def register_hook(self, hook: Callable[[Tensor], Any]) -> HookHandle:
         """Call hook(gradient) with the summed gradient of self; a result replaces it."""
@@ -328,3 +326,6 @@ def as_tensor(data: Any, dtype: npt.DTypeLike | None = None) -> Tensor:
 def from_numpy(array: np.ndarray) -> Tensor:
     """A Tensor that shares memory with `array`."""
     return Tensor(array)
+
+
+import dgrad.core.backward as walk  # noqa: E402 - it imports Tensor, so Tensor must exist
