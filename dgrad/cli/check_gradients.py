@@ -129,6 +129,8 @@ def _print_table(report: Report) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from dgrad.cli.messages import printable
+
     table = Table(box=None, pad_edge=False)
     for heading in ("kind", "name", "with respect to", "verdict"):
         table.add_column(heading)
@@ -142,8 +144,8 @@ def _print_table(report: Report) -> None:
         good = all(check.passed for check in checks)
         table.add_row(
             kind,
-            Text(name),
-            Text(inputs),
+            Text(printable(name)),
+            Text(printable(inputs)),
             Text(
                 ", ".join(verdicts) or "no gradient",
                 style="red" if not good else "green" if verdicts == ["ok"] else "yellow",

@@ -12,21 +12,25 @@ from dgrad.errors import ConfigError, DgradError, Problem
 __all__ = ["crash_report", "error_text", "printable"]
 
 
-def printable(text: str) -> str:
-    """text with control characters shown as escapes, so that no input can drive the terminal."""
+def printable(text: str, *, lines: bool = False) -> str:
+    """text with control characters as escapes, so that no input can drive the terminal.
+
+    lines: newlines are meant, and stay.
+    """
     encoding = getattr(sys.stderr, "encoding", None) or "ascii"
-    shown = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+    kept = "\n" if lines else ""
+    shown = "".join(c if c.isprintable() or c == kept else ascii(c)[1:-1] for c in text)
     return shown.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def error_text(error: DgradError) -> str:
     """The message of an error, as the user sees it."""
     if not isinstance(error, ConfigError):
-        return printable(f"error[{error.fault}] {error}")
+        return printable(f"error[{error.fault}] {error}", lines=True)
     count = len(error.problems)
     parts = [_problem_text(problem) for problem in error.problems]
     parts.append(f"{count} error{'s' if count > 1 else ''}, nothing was run")
-    return printable("\n".join(parts))
+    return printable("\n".join(parts), lines=True)
 
 
 def _problem_text(problem: Problem) -> str:

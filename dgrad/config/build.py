@@ -199,7 +199,7 @@ def build_loss(config: Config, data: LoadedData, output_shape: tuple[int, ...]) 
     """
     component = config.loss
     names = data.dataset.class_names
-    wants = component.target.targets  # type: ignore[attr-defined]
+    wants = getattr(component.target, "targets", None)  # a plugin's may take any
     if wants == "classes" and names is None:
         raise ConfigError(
             [component.problem("needs class targets, but the data has numbers", fault="C22")]
@@ -231,14 +231,12 @@ def build_metrics(config: Config, data: LoadedData) -> dict[str, Any]:
     config: from `with_data`.
     """
     kind = "numbers" if data.dataset.class_names is None else "classes"
-    wrong = [
-        component.problem(
-            f"{component.name} is for {component.target.targets}, the data has {kind}",  # type: ignore[attr-defined]
-            fault="C22",
-        )
-        for component in config.metrics
-        if component.target.targets != kind  # type: ignore[attr-defined]
-    ]
+    wrong = []
+    for component in config.metrics:
+        wants = getattr(component.target, "targets", kind)
+        if wants != kind:
+            text = f"{component.name} is for {wants}, the data has {kind}"
+            wrong.append(component.problem(text, fault="C22"))
     names = [component.name for component in config.metrics]
     wrong += [
         component.problem(f"{component.name} is listed twice", fault="C22")

@@ -31,9 +31,10 @@ class Result:
 
 def environ(**changes: str) -> dict[str, str]:
     """This process's environment, without what changes the display, and with `changes`."""
-    drop = {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TERM", "PYTHONIOENCODING"}
+    display = {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TERM"}
+    drop = {*display, "PYTHONIOENCODING", "PYTHONUNBUFFERED"}
     kept = {k: v for k, v in os.environ.items() if k not in drop}
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **changes}
+    return {**kept, "PYTHONPATH": str(ROOT), **changes}
 
 
 def command(*arguments: str | Path, prelude: str = "") -> list[str]:

@@ -245,7 +245,7 @@ def test_C22_loss_for_classes_on_numbers(here: Here, tmp_path: Path) -> None:
     assert "loss.cross_entropy: needs class targets, but the data has numbers" in result.err
 
 
-@pytest.mark.parametrize("width", [10**12, 10**18, 2 * 10**9])
+@pytest.mark.parametrize("width", [10**12, 10**18])
 def test_C24_a_layer_too_large_for_memory(width: int, here: Here, tmp_path: Path) -> None:
     write_toy(tmp_path, changed("- linear: 8", f"- linear: {width}"))
     before = files(tmp_path)
@@ -254,6 +254,14 @@ def test_C24_a_layer_too_large_for_memory(width: int, here: Here, tmp_path: Path
     assert "model.layers[0].linear: " in result.err
     assert "MemoryError" not in result.err
     assert files(tmp_path) == before
+
+
+def test_C24_a_layer_that_would_only_just_be_granted(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dgrad.config.memory.available_memory", lambda: 64 << 20)
+    result = here("train", "toy.yaml", f"model.layers=[{{linear: {10**7}}}]")
+    assert (result.code, "error[C24] model.layers[0].linear: " in result.err) == (8, True)
 
 
 def test_C24_room_for_the_optimizer_is_reckoned_with(
@@ -394,7 +402,9 @@ def test_L07_names_are_printed_literally(name: str, here: Here, tmp_path: Path) 
     folder.mkdir(parents=True)  # a / in it makes two
     write_toy(folder)
     trained = here("train", f"{name}/toy.yaml", "train.epochs=1", "--run-dir", f"{name}/run")
-    shown = f"{name}/run".replace("\x1b", r"\x1b").replace("\u202e", r"\u202e")
+    shown = f"{name}/run"
+    for character in "\x1b\u202e\n":
+        shown = shown.replace(character, ascii(character)[1:-1])
     assert f"run directory: {shown}\n" in trained.err
     assert here("eval", f"{name}/run").out == trained.out
     (folder / "classes.csv").unlink()

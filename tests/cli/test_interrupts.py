@@ -41,11 +41,17 @@ class Gate(Module):
         return x
 """
 
+# What starts the tests may ignore these (a background job, nohup), and children inherit that.
+HEEDED = "".join(
+    f"import signal; signal.signal(signal.{name}, signal.{handler}); "
+    for name, handler in (("SIGINT", "default_int_handler"), ("SIGHUP", "SIG_DFL"))
+)
+
 
 class Training:
     """A training process that waits in its fifth step, in the middle of the second epoch."""
 
-    def __init__(self, folder: Path, *arguments: str, prelude: str = "") -> None:
+    def __init__(self, folder: Path, *arguments: str, prelude: str) -> None:
         self.folder = folder
         self.pipe = folder / "pipe"
         os.mkfifo(self.pipe)
@@ -79,7 +85,7 @@ class Training:
 def training(tmp_path: Path) -> Iterator[Callable[..., Training]]:
     started: list[Training] = []
 
-    def training(*arguments: str, prelude: str = "") -> Training:
+    def training(*arguments: str, prelude: str = HEEDED) -> Training:
         started.append(Training(tmp_path, *arguments, prelude=prelude))
         return started[-1]
 

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from dgrad.errors import CheckpointError, ResourceError
-from dgrad.train import checkpoint
+from dgrad.train import checkpoint, layout
 from dgrad.train.checkpoint import load, recorded_digest, save
 
 METADATA = {"step": 400, "loss": 0.1, "classes": ["a", "ü"], "config": {"seed": 2**64 - 1}}
@@ -188,9 +188,9 @@ def test_K18_every_memory_layout_comes_back_equal(layout: str, tmp_path: Path) -
     assert array.tobytes() == before
 
 
-@pytest.mark.parametrize("code", checkpoint.DTYPES)
+@pytest.mark.parametrize("code", layout.DTYPES)
 def test_every_dtype_comes_back(code: str, tmp_path: Path) -> None:
-    array = np.arange(6).reshape(2, 3).astype(checkpoint.DTYPES[code])
+    array = np.arange(6).reshape(2, 3).astype(layout.DTYPES[code])
     save(tmp_path / "c", {"x": array}, {})
     assert equal(load(tmp_path / "c").tensors["x"], array)
     assert parts((tmp_path / "c").read_bytes())[0]["x"]["dtype"] == code

@@ -1,0 +1,220 @@
+"""Whole runs through the library: what is written, and coming back from a checkpoint."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dgrad.config import document, yaml
+from dgrad.config.document import load
+from dgrad.config.experiment import Experiment, Outcome
+from dgrad.errors import CheckpointError, DivergedError
+from dgrad.train import checkpoint
+from dgrad.train.run_directory import RunDirectory, find_checkpoint
+from tests.toys import CLASSES, NUMBERS, forgetting, write_toy
+
+Run = Callable[..., tuple[Experiment, Outcome, Path]]
+
+
+@pytest.fixture(autouse=True)
+def _components() -> Iterator[None]:
+    """Here the shipped components are meant, not those of conftest."""
+    document._register_shipped()
+    with forgetting():
+        yield
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Trains a toy config: (experiment, outcome, run directory)."""
+
+    def run(
+        text: str = CLASSES,
+        *overrides: str,
+        change: Callable[[Experiment], None] = lambda experiment: None,
+    ) -> tuple[Experiment, Outcome, Path]:
+        experiment = Experiment.build(load(write_toy(tmp_path, text), overrides))
+        change(experiment)
+        keep = experiment.config.train.checkpoint.keep
+        with RunDirectory.create(tmp_path / "runs", "toy", keep=keep) as directory:
+            return experiment, experiment.run(directory, ["dgrad", "train"]), directory.path
+
+    return run
+
+
+def records(path: Path) -> list[dict[str, object]]:
+    lines = (path / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line, parse_constant=pytest.fail) for line in lines]
+
+
+def test_a_checkpoint_holds_model_optimizer_and_transforms(run: Run) -> None:
+    experiment, outcome, path = run()
+    stored = checkpoint.load(outcome.checkpoint)
+    parameters = [name for name, _ in experiment.trainer.model.named_parameters()]
+    optimizer = experiment.trainer.optimizer
+    slots = ("step", *optimizer.slots(optimizer.param_groups[0]))
+    assert set(stored.tensors) == {
+        *(f"model.{name}" for name in parameters),
+        *(f"optimizer.{slot}.{name}" for slot in slots for name in parameters),
+        "transform.0.offset",
+        "transform.0.scale",
+    }
+    assert stored.metadata["class_names"] == ["blue", "green", "red"]
+    assert stored.metadata["feature_names"] == ["a", "b", "c"]
+    assert stored.metadata["input_shape"] == [3]
+    assert stored.metadata["progress"]["step"] == int(outcome.checkpoint.stem.split("-")[1])
+    assert stored.metadata["sources"][0]["sha256"] == experiment.data.dataset.sources[0].sha256
+    assert stored.metadata["environment"]["argv"] == ["dgrad", "train"]
+    resolved = yaml.dump(experiment.config.resolved())
+    assert stored.metadata["config"] == resolved == (path / "resolved.yaml").read_text()
+
+
+def test_T38_restore_gives_back_every_tensor_and_counter(run: Run) -> None:
+    _, _, path = run(CLASSES, "train.early_stop={metric: val/accuracy, patience: 9}")
+    latest = find_checkpoint(path, "latest")
+    restored = Experiment.restore(latest)
+    stored = checkpoint.load(latest)
+    again = restored.tensors()
+    assert set(again) == set(stored.tensors)
+    assert all(np.array_equal(again[name], stored.tensors[name]) for name in again)
+    assert restored.trainer.progress.stored() == stored.metadata["progress"]
+    assert restored.checkpoint == latest
+    assert restored.config == load(path / "resolved.yaml")
+
+
+@pytest.mark.parametrize("text", [CLASSES, NUMBERS])
+def test_the_outcome_is_what_the_best_weights_give(text: str, run: Run) -> None:
+    _, outcome, path = run(text, "train.epochs=5")
+    assert (outcome.how, outcome.split) == ("done", "test")
+    assert outcome.checkpoint == find_checkpoint(path, "best")
+    restored = Experiment.restore(path)
+    assert restored.trainer.evaluate("test") == outcome.results
+    best = min(records(path), key=lambda record: record["val/loss"])
+    validation = restored.trainer.evaluate("val")
+    assert {f"val/{k}": v for k, v in validation.items()}.items() <= best.items()
+
+
+@pytest.mark.parametrize(
+    ("split", "measured"),
+    [
+        ("{val: 0.2, test: 0}", "val"),
+        ("{val: 0, test: 0.2}", "test"),
+        ("{val: 0, test: 0}", "train"),
+    ],
+)
+def test_without_test_rows_the_last_split_is_measured(split: str, measured: str, run: Run) -> None:
+    _, outcome, path = run(CLASSES, f"data.split={split}", "train.epochs=1")
+    assert outcome.split == measured
+    assert Experiment.restore(path).trainer.evaluate(measured) == outcome.results
+
+
+def test_C29_the_resolved_config_of_any_run_trains_to_the_same_bits(
+    run: Run, tmp_path: Path
+) -> None:
+    more = [
+        "train.clip_norm=0.1",
+        "train.dtype=float64",
+        "optimizer={sgd: {lr: 0.1, momentum: 0.9}}",
+    ]
+    _, first, path = run(CLASSES, *more)
+    again = Experiment.build(load(path / "resolved.yaml"))
+    with RunDirectory.create_at(tmp_path / "again", keep=2) as directory:
+        second = again.run(directory, [])
+    one, two = (checkpoint.load(each.checkpoint).tensors for each in (first, second))
+    assert all(np.array_equal(one[name], two[name]) for name in one)
+    assert first.results == second.results
+
+
+def test_rotation_keeps_the_newest_and_the_best(run: Run) -> None:
+    def best_is_first(experiment: Experiment) -> None:
+        losses = iter([1.0, 2.0, 3.0, 4.0, 5.0])
+        evaluate = experiment.trainer.evaluate
+        experiment.trainer.evaluate = (  # type: ignore[method-assign]
+            lambda split: (
+                evaluate(split) if split == "test" else {"loss": next(losses), "accuracy": 0.0}
+            )
+        )
+
+    _, outcome, path = run(CLASSES, "train.epochs=5", change=best_is_first)
+    names = sorted(p.name for p in path.glob("checkpoints/step-*"))
+    assert names == [f"step-{step:09d}.safetensors" for step in (3, 12, 15)]
+    assert outcome.checkpoint.name == names[0]
+    assert Experiment.restore(path).trainer.evaluate("test") == outcome.results
+    latest = Experiment.restore(find_checkpoint(path, "latest"))
+    assert latest.trainer.evaluate("test") != outcome.results
+
+
+def test_E02_transforms_are_restored_not_fitted_anew(run: Run) -> None:
+    _, outcome, _ = run()
+    stored = checkpoint.load(outcome.checkpoint)
+    stored.tensors["transform.0.offset"] += 1
+    checkpoint.save(outcome.checkpoint, stored.tensors, stored.metadata)
+    assert Experiment.restore(outcome.checkpoint).trainer.evaluate("test") != outcome.results
+
+
+def test_T05_T40_validation_that_is_not_finite_is_null_in_the_log_and_never_best(run: Run) -> None:
+    def break_it(experiment: Experiment) -> None:
+        values = iter([math.nan, math.inf, 0.5])
+        experiment.trainer.evaluate = (  # type: ignore[method-assign]
+            lambda split: {"loss": 1.0 if split == "test" else next(values), "accuracy": 0.0}
+        )
+
+    _, outcome, path = run(change=break_it)
+    found = records(path)
+    assert [(r["val/loss"], r.get("val/loss_reason")) for r in found] == [
+        (None, "nan"), (None, "inf"), (0.5, None),
+    ]  # fmt: skip
+    assert outcome.checkpoint.name == "step-000000009.safetensors"
+
+
+def test_T08_state_that_is_not_finite_is_never_saved(run: Run, tmp_path: Path) -> None:
+    def break_it(experiment: Experiment) -> None:
+        optimizer = experiment.trainer.optimizer
+        arrays = optimizer.state_arrays
+
+        def overflowing(named: object) -> dict[str, np.ndarray]:
+            found: dict[str, np.ndarray] = arrays(named)
+            if experiment.trainer.progress.step == 6:
+                next(a for a in found.values() if a.dtype.kind == "f").flat[0] = math.inf
+            return found
+
+        optimizer.state_arrays = overflowing
+
+    with pytest.raises(DivergedError, match=r"optimizer\.\S+ is not finite after step 6") as error:
+        run(change=break_it)
+    assert error.value.fault == "T08"
+    path = tmp_path / "runs" / "toy" / "001"
+    assert find_checkpoint(path, "latest").name == "step-000000003.safetensors"
+    assert "error[T08]" in (path / "log.txt").read_text()
+
+
+def test_an_interrupted_run_has_no_results(run: Run) -> None:
+    def stop(experiment: Experiment) -> None:
+        experiment.trainer.stop_requested = True
+
+    _, outcome, path = run(change=stop)
+    assert (outcome.how, outcome.results) == ("interrupted", {})
+    assert outcome.checkpoint == find_checkpoint(path, "latest")
+    assert outcome.checkpoint.name == "step-000000001.safetensors"
+
+
+def test_K05_another_format_of_the_content(run: Run) -> None:
+    _, outcome, _ = run()
+    stored = checkpoint.load(outcome.checkpoint)
+    stored.metadata["format"] = 99
+    checkpoint.save(outcome.checkpoint, stored.tensors, stored.metadata)
+    with pytest.raises(CheckpointError, match="has format 99, this dgrad reads 1") as error:
+        Experiment.restore(outcome.checkpoint)
+    assert error.value.fault == "K05"
+
+
+def test_describe_names_layers_parameters_and_rows(tmp_path: Path) -> None:
+    experiment = Experiment.build(load(write_toy(tmp_path)))
+    assert experiment.describe() == (
+        "toy: linear > relu > dropout > linear, 59 parameters; rows: 45 train, 15 val, 15 test"
+    )

@@ -1,0 +1,93 @@
+"""What the README shows works: its Python blocks run, its commands print what it prints."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+PYTHON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+CONSOLE = dict(re.findall(r"```console\n\$ dgrad (.*?)\n(.*?)```", TEXT, re.DOTALL))
+MAIN = "import sys; from dgrad.cli import main; main()"
+
+
+def dgrad(arguments: str, folder: Path) -> str:
+    """What a command prints, errors first or last as they come, run in `folder`."""
+    command = [sys.executable, "-c", MAIN, *arguments.split()]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=60,
+        check=False,
+    )
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A folder like a clone's, in which the README's first command has been run."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in ("configs", "data"):
+        (folder / name).symlink_to(ROOT / name)
+    dgrad("train configs/digits_mlp.yaml --quiet", folder)
+    return folder
+
+
+def without_numbers(text: str) -> list[str]:
+    """The lines, each number as #: its last digits depend on the processor."""
+    return [re.sub(r"\d[\d.,]*(e[+-]\d+)?", "#", line).strip() for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("arguments", CONSOLE)
+def test_a_command_prints_what_the_readme_shows(arguments, clone):
+    shown = without_numbers(CONSOLE[arguments])
+    printed = without_numbers(dgrad(arguments, clone))
+    assert len(shown) > 2
+    for line in shown:
+        start = line.removesuffix("...")  # the README cuts long lines
+        assert any(each.startswith(start) for each in printed), f"{line!r} is not in {printed}"
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=[b.strip().splitlines()[0] for b in PYTHON])
+def test_a_python_block_runs(block, tmp_path):
+    path = tmp_path / "block.py"
+    path.write_text(block, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(path)],
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_plugin_of_the_readme_passes_gradcheck(tmp_path):
+    (block,) = (b for b in PYTHON if "def swish(" in b)
+    (tmp_path / "my_layers.py").write_text(block, encoding="utf-8")
+    (tmp_path / "my.yaml").write_text(
+        "plugins: [./my_layers.py]\n"
+        f"data: {{csv: {{path: {ROOT / 'data' / 'digits.csv.gz'}, target: label}}}}\n"
+        "model: {layers: [{linear: 8}, {swish: {beta: 2.0}}, {linear: $data.classes}]}\n"
+        "loss: cross_entropy\noptimizer: sgd\n",
+        encoding="utf-8",
+    )
+    printed = dgrad("gradcheck my.yaml", tmp_path)
+    assert re.search(r"^op +swish .*\bok\b", printed, re.MULTILINE), printed
+    assert re.search(r"^layer +swish .*\bok\b", printed, re.MULTILINE), printed
+
+
+def test_the_readme_holds_the_two_commands():
+    assert "pip install . && dgrad train configs/digits_mlp.yaml\n" in TEXT
+    assert "<!-- test command -->\n```sh\npip install '.[test]' && pytest\n```" in TEXT
+    assert "@@" not in TEXT

@@ -1,0 +1,102 @@
+"""Evaluation over batches: exact for any batch size, in eval mode, on numbers and classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dgrad.core.tensor import Tensor
+from dgrad.errors import DataError
+from dgrad.nn import CrossEntropyLoss, Linear, Module, MSELoss, Sequential
+from dgrad.nn.dropout import Dropout
+from dgrad.train import evaluation
+from dgrad.train.evaluation import evaluate
+from dgrad.train.metrics import MAE, R2, RMSE, Accuracy, F1Macro
+
+rng = np.random.default_rng(11)
+INPUTS = rng.normal(size=(23, 4))
+NUMBERS = rng.normal(size=(23, 2))
+CLASSES = rng.integers(0, 3, size=23)
+
+
+def model(outputs: int) -> Sequential:
+    return Sequential(Dropout(0.5), Linear(4, outputs)).double()
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 22, 23, 24, 512])
+def test_E05_E08_the_result_does_not_depend_on_the_batches(
+    rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "EVALUATION_ROWS", rows)
+    net = model(2)
+    outputs = INPUTS @ net[1].weight.data.T + net[1].bias.data
+    found = evaluate(net, MSELoss(), {"mae": MAE(), "rmse": RMSE(), "r2": R2()}, INPUTS, NUMBERS)
+    error = outputs - NUMBERS
+    spread = np.square(NUMBERS - NUMBERS.mean(0)).sum(0)
+    assert list(found) == ["loss", "mae", "rmse", "r2"]
+    assert found["loss"] == pytest.approx(np.mean(error**2), rel=1e-12)
+    assert found["mae"] == pytest.approx(np.mean(np.abs(error)), rel=1e-12)
+    assert found["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-12)
+    assert found["r2"] == pytest.approx(np.mean(1 - np.square(error).sum(0) / spread), rel=1e-12)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 512])
+def test_E05_classes(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "EVALUATION_ROWS", rows)
+    net = model(3)
+    outputs = INPUTS @ net[1].weight.data.T + net[1].bias.data
+    found = evaluate(
+        net, CrossEntropyLoss(), {"accuracy": Accuracy(), "f1": F1Macro()}, INPUTS, CLASSES
+    )
+    logs = outputs - np.log(np.exp(outputs).sum(1, keepdims=True))
+    assert found["loss"] == pytest.approx(-logs[np.arange(23), CLASSES].mean(), rel=1e-12)
+    assert found["accuracy"] == np.mean(outputs.argmax(1) == CLASSES)
+
+
+def test_E03_two_evaluations_are_equal_and_start_afresh() -> None:
+    net, metrics = model(3), {"accuracy": Accuracy()}
+    first = evaluate(net, CrossEntropyLoss(), metrics, INPUTS, CLASSES)
+    evaluate(net, CrossEntropyLoss(), metrics, INPUTS[:9], 2 - CLASSES[:9])
+    assert evaluate(net, CrossEntropyLoss(), metrics, INPUTS, CLASSES) == first
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_mode_is_restored_and_nothing_is_recorded(training: bool) -> None:
+    recorded: list[bool] = []
+
+    class Look(Module):
+        def forward(self, x: Tensor) -> Tensor:
+            recorded.append(self.training or x.requires_grad)
+            return x
+
+    net = Sequential(Linear(4, 2), Look()).double().train(training)
+    evaluate(net, MSELoss(), {}, INPUTS, NUMBERS)
+    assert recorded == [False]
+    assert all(module.training is training for module in net.modules())
+
+
+def test_the_mode_is_restored_after_an_error() -> None:
+    class Broken(Module):
+        def forward(self, x: Any) -> Any:
+            raise RuntimeError("no such luck")
+
+    net = Sequential(Broken())
+    with pytest.raises(RuntimeError, match="no such luck"):
+        evaluate(net, MSELoss(), {}, INPUTS, NUMBERS)
+    assert net.training
+
+
+def test_E05_no_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = model(2)
+    with pytest.raises(DataError) as error:
+        evaluate(net, MSELoss(), {}, INPUTS[:0], NUMBERS[:0])
+    assert error.value.fault == "D10"
+    assert net.training
+
+
+def test_what_is_not_finite_shows_in_the_results_without_warnings() -> None:
+    far = np.full_like(INPUTS, 1e308)  # a warning of NumPy would be an error here
+    found = evaluate(model(2), MSELoss(), {"rmse": RMSE()}, far, NUMBERS)
+    assert not np.isfinite([found["loss"], found["rmse"]]).any()

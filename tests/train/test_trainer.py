@@ -1,0 +1,352 @@
+"""The training loop on models small enough to compute by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dgrad.core.tensor import Tensor
+from dgrad.errors import DivergedError, ParameterError
+from dgrad.nn import Linear, Module, MSELoss, Sequential
+from dgrad.nn.dropout import Dropout
+from dgrad.optim import SGD
+from dgrad.train.metrics import MAE, R2
+from dgrad.train.trainer import Examples, Progress, Settings, Trainer
+
+ROWS = 10  # 3 batches of 4, 4 and 2
+
+
+def examples(rows: int = ROWS, seed: int = 0) -> Examples:
+    rng = np.random.default_rng(seed)
+    inputs = rng.normal(size=(rows, 3))
+    return Examples(inputs, inputs @ [[1.0], [-2.0], [0.5]] + 0.1 * rng.normal(size=(rows, 1)))
+
+
+def model(*extra: Module) -> Sequential:
+    layer = Linear(3, 1)
+    layer.weight.data[...] = [[0.3, -0.1, 0.2]]
+    layer.bias.data[...] = 0.0
+    return Sequential(*extra, layer).double()
+
+
+def trainer(
+    net: Module | None = None,
+    splits: Mapping[str, Examples] | None = None,
+    *,
+    lr: float = 0.05,
+    schedule: Any = lambda step: 1.0,
+    metrics: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Trainer:
+    net = net or model()
+    splits = splits or {"train": examples(), "val": examples(6, 1)}
+    settings = {"batch_size": 4, "epochs": 2, "save_every": 3, **settings}
+    optimizer = SGD(net.parameters(), lr=lr)
+    made = Settings(**settings)
+    return Trainer(net, MSELoss(), optimizer, splits, made, schedule=schedule, metrics=metrics)
+
+
+class Watch:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.records: list[dict[str, Any]] = []
+        self.outcome = ""
+        self.begun = 0
+
+    def started(self, trainer: Trainer) -> None:
+        self.begun += 1
+
+    def evaluated(self, record: Mapping[str, Any], seconds: float) -> None:
+        self.records.append(dict(record))
+
+    def finished(self, outcome: str) -> None:
+        self.outcome = outcome
+
+
+class Saves:
+    """Counts saves: (step, was it the best)."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[int, bool]] = []
+
+    def __call__(self, progress: Progress, best: bool) -> None:
+        self.made.append((progress.step, best))
+
+
+def weights(t: Trainer) -> np.ndarray:
+    return np.concatenate([p.data.ravel() for p in t.parameters])
+
+
+def hand_step(w: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
+    """Loss and gradient of the mean squared error of x w[:3] + w[3]."""
+    error = x @ w[:3, None] + w[3] - y
+    return float(np.mean(error**2)), np.append(2 * (x * error).mean(0), 2 * error.mean())
+
+
+# ------------------------------------------------------------------------------------- the steps
+
+
+def test_an_epoch_is_the_steps_written_by_hand() -> None:
+    t = trainer(epochs=2)
+    w, losses = weights(t), []
+    batches = [(x.copy(), y.copy()) for k in (0, 1) for x, y in t.batches.epoch(k)]
+    assert [len(x) for x, _ in batches] == [4, 4, 2, 4, 4, 2]
+    for x, y in batches:
+        loss, gradient = hand_step(w, x, y)
+        losses.append(loss)
+        w = w - 0.05 * gradient
+    watch = Watch()
+    assert t.fit(lambda progress, best: None, watch) == "done"
+    np.testing.assert_allclose(weights(t), w, rtol=1e-12)
+    # The short last batch counts by its rows.
+    means = [np.average(losses[i : i + 3], weights=[4, 4, 2]) for i in (0, 3)]
+    np.testing.assert_allclose([r["train/loss"] for r in watch.records], means, rtol=1e-12)
+    assert [(r["epoch"], r["step"]) for r in watch.records] == [(1, 3), (2, 6)]
+
+
+def test_clip_norm_scales_all_gradients_by_their_joint_norm() -> None:
+    t = trainer(clip_norm=0.5)
+    x, y = next(iter(t.batches.epoch(0)))
+    before = weights(t)
+    _, gradient = hand_step(before, x, y)
+    norm = float(np.linalg.norm(gradient))
+    assert norm > 0.5
+    t.train_step(x, y)
+    np.testing.assert_allclose(weights(t), before - 0.05 * gradient * 0.5 / norm, rtol=1e-12)
+    loose = trainer(clip_norm=2 * norm)
+    loose.train_step(x, y)
+    np.testing.assert_allclose(weights(loose), before - 0.05 * gradient, rtol=1e-12)
+
+
+def test_clip_norm_equals_pytorch() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle here")
+    t = trainer(clip_norm=0.7)
+    x, y = (each.copy() for each in next(iter(t.batches.epoch(0))))
+    net = torch.nn.Linear(3, 1).double()
+    with torch.no_grad():
+        net.weight.copy_(torch.tensor([[0.3, -0.1, 0.2]]))
+        net.bias.zero_()
+    torch.nn.functional.mse_loss(net(torch.tensor(x)), torch.tensor(y)).backward()
+    torch.nn.utils.clip_grad_norm_(net.parameters(), 0.7)
+    torch.optim.SGD(net.parameters(), lr=0.05).step()
+    t.train_step(x, y)
+    expected = np.append(net.weight.detach().numpy(), net.bias.detach().numpy())
+    np.testing.assert_allclose(weights(t), expected, rtol=1e-6)  # its clip adds 1e-6 to the norm
+
+
+def test_the_schedule_is_asked_before_every_step() -> None:
+    asked: list[int] = []
+
+    def schedule(step: int) -> float:
+        asked.append(step)
+        return 1.0 if step == 0 else 0.0
+
+    t = trainer(schedule=schedule)
+    start = weights(t)
+    x, y = next(iter(t.batches.epoch(0)))
+    t.train_step(x, y)
+    moved = weights(t)
+    assert not np.array_equal(moved, start)
+    watch = Watch()
+    t.fit(lambda progress, best: None, watch)
+    np.testing.assert_array_equal(weights(t), moved)  # the rate was 0 from then on
+    assert asked == list(range(len(asked)))
+    assert watch.records[-1]["lr"] == 0.0
+
+
+def test_dropout_depends_on_seed_and_step_alone() -> None:
+    seen: list[np.ndarray] = []
+
+    class Look(Module):
+        def forward(self, x: Any) -> Any:
+            if self.training:
+                seen.append(np.asarray(x.data) == 0)
+            return x
+
+    def masks(seed: int, first_step: int = 0) -> list[np.ndarray]:
+        seen.clear()
+        t = trainer(model(Dropout(0.5), Look()), seed=seed, lr=1e-9)
+        t.progress.step = first_step
+        x, y = np.ones((4, 3)), np.ones((4, 1))
+        for _ in range(3):
+            t.train_step(x, y)
+        return list(seen)
+
+    first = masks(0)
+    assert all(np.array_equal(a, b) for a, b in zip(first, masks(0), strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(first, masks(1), strict=True))
+    assert not np.array_equal(first[0], first[1])
+    assert np.array_equal(masks(0, first_step=2)[0], first[2])  # as a resumed run would draw
+
+
+# --------------------------------------------------------------------- evaluating, saving, stopping
+
+
+def test_a_checkpoint_is_saved_when_due_when_better_and_at_the_end() -> None:
+    saves, watch = Saves(), Watch()
+    splits = {"train": examples(), "val": examples(6, 1)}
+    t = trainer(splits=splits, epochs=3, save_every=4, lr=0.2)
+    values = iter([5.0, 1.0, 3.0, 2.0, 4.0])  # at steps 3, 4, 6, 8, 9
+    t.evaluate = lambda split: {"loss": next(values)}  # type: ignore[method-assign]
+    assert t.fit(saves, watch) == "done"
+    assert [r["step"] for r in watch.records] == [3, 4, 6, 8, 9]
+    assert saves.made == [(3, True), (4, True), (8, False), (9, False)]
+    assert (t.progress.best_value, t.progress.best_step) == (1.0, 4)
+
+
+def fit_with(values: list[float], **settings: Any) -> tuple[Trainer, str, Saves]:
+    """Train with these validation results, one per epoch."""
+    t = trainer(epochs=len(values), **settings)
+    given = iter(values)
+    name = t.settings.best.removeprefix("val/")
+    zeros = dict.fromkeys(("loss", *t.metrics), 0.0)
+    t.evaluate = lambda split: {**zeros, name: next(given)}  # type: ignore[method-assign]
+    saves = Saves()
+    return t, t.fit(saves), saves
+
+
+@pytest.mark.parametrize(
+    ("values", "patience", "epochs", "outcome"),
+    [
+        ([3, 2, 1, 0.5], 1, 4, "done"),
+        ([3, 4, 1, 0.5], 1, 2, "early stop"),
+        ([3, 4, 1, 2, 3, 0], 2, 5, "early stop"),
+        ([3, 3, 3, 1], 2, 3, "early stop"),  # equal is not better
+        ([3, 4, 5], 2, 3, "done"),  # there was nothing left to stop
+        ([math.nan, math.nan, 1], 2, 2, "early stop"),
+        ([3, 2, 1, 4, 5, 6], None, 6, "done"),
+    ],
+)
+def test_early_stopping_counts_evaluations_without_improvement(
+    values: list[float], patience: int | None, epochs: int, outcome: str
+) -> None:
+    t, ended, saves = fit_with(values, patience=patience)
+    assert (ended, t.progress.epoch) == (outcome, epochs)
+    assert saves.made[-1][0] == 3 * epochs  # the last state is always saved
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "best_epoch"),
+    [("mae", [3.0, 1.0, 2.0], 2), ("r2", [0.3, 0.9, 0.5], 2), ("r2", [0.5, -1.0, 0.1], 1)],
+)
+def test_best_follows_the_direction_of_the_metric(
+    metric: str, values: list[float], best_epoch: int
+) -> None:
+    metrics = {"mae": MAE(), "r2": R2()}
+    t, _, saves = fit_with(values, metrics=metrics, best=f"val/{metric}")
+    assert t.progress.best_step == 3 * best_epoch
+    assert [step for step, best in saves.made if best][-1] == 3 * best_epoch
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_T05_a_validation_result_that_is_not_finite_is_never_the_best(value: float) -> None:
+    t, outcome, saves = fit_with([value, 2.0, value])
+    assert outcome == "done"
+    assert saves.made == [(3, False), (6, True), (9, False)]
+    assert (t.progress.best_value, t.progress.best_step) == (2.0, 6)
+    none, _, saves = fit_with([value, value])
+    assert (none.progress.best_value, saves.made) == (None, [(3, False), (6, False)])
+
+
+def test_without_validation_rows_the_training_loss_is_monitored() -> None:
+    t = trainer(splits={"train": examples()}, best="train/loss")
+    watch = Watch()
+    t.fit(lambda progress, best: None, watch)
+    assert list(watch.records[0]) == ["epoch", "step", "train/loss", "lr"]
+    assert t.progress.best_value == min(r["train/loss"] for r in watch.records)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"best": "val/f1"}, {"stop_metric": "test/loss", "patience": 1}]
+)
+def test_what_is_not_measured_cannot_be_monitored(settings: dict[str, Any]) -> None:
+    with pytest.raises(ParameterError, match="one of train/loss, val/loss, got"):
+        trainer(**settings)
+
+
+def test_T15_a_stop_request_finishes_the_step_and_saves() -> None:
+    t, saves, watch = trainer(epochs=5), Saves(), Watch()
+    step = t.train_step
+
+    def stopping(x: np.ndarray, y: np.ndarray) -> float:
+        t.stop_requested = t.progress.step == 4
+        return step(x, y)
+
+    t.train_step = stopping  # type: ignore[method-assign]
+    assert t.fit(saves, watch) == watch.outcome == "interrupted"
+    assert (t.progress.step, t.progress.epoch) == (5, 1)
+    assert saves.made[-1][0] == 5
+    assert watch.records[-1]["step"] == 5
+
+
+def test_a_stop_request_in_the_last_step_comes_too_late() -> None:
+    t = trainer(epochs=1)
+    t.stop_requested = True
+    t.batches.batch_size = ROWS  # one step in all
+    assert t.fit() == "done"
+
+
+def test_evaluation_leaves_the_model_in_training_mode() -> None:
+    t = trainer(model(Dropout(0.5)))
+    t.model.train()
+    t.evaluate("val")
+    assert all(module.training for module in t.model.modules())
+
+
+# ------------------------------------------------------------------------------------- divergence
+
+
+def test_T01_a_loss_that_is_not_finite_stops_before_the_update() -> None:
+    bad = examples()
+    bad.targets[:] = math.inf
+    t, watch, saves = trainer(splits={"train": bad}, best="train/loss"), Watch(), Saves()
+    before = weights(t)
+    with pytest.raises(DivergedError, match=r"the loss is inf at step 1; nothing was updated") as e:
+        t.fit(saves, watch)
+    assert (e.value.fault, e.value.exit_code) == ("T01", 5)
+    np.testing.assert_array_equal(weights(t), before)
+    assert (watch.begun, watch.outcome, saves.made) == (1, "failed", [])
+
+
+def test_T02_a_gradient_that_is_not_finite_is_found_when_clipping() -> None:
+    t = trainer(clip_norm=1.0)
+    t.parameters[0].register_hook(lambda g: g * math.inf)
+    x, y = next(iter(t.batches.epoch(0)))
+    with pytest.raises(DivergedError, match="norm of the gradients is inf at step 1") as e:
+        t.train_step(x, y)
+    assert e.value.fault == "T02"
+
+
+def test_T02_a_parameter_that_is_not_finite_is_named_and_not_saved() -> None:
+    t, saves = trainer(epochs=1, schedule=lambda step: 1e308 if step == 2 else 1.0, lr=1e3), Saves()
+    with pytest.raises(
+        DivergedError, match=r"parameter 0\.(weight|bias) is not finite after step 3"
+    ):
+        t.fit(saves)
+    assert saves.made == []
+
+
+def test_watchers_are_told_of_any_failure() -> None:
+    class Broken(Module):
+        def forward(self, x: Tensor) -> Tensor:
+            raise RuntimeError("no such luck")
+
+    t, watch = trainer(model(Broken())), Watch()
+    with pytest.raises(RuntimeError, match="no such luck"):
+        t.fit(lambda progress, best: None, watch)
+    assert watch.outcome == "failed"
+
+
+def test_what_a_checkpoint_stores_of_the_progress() -> None:
+    t, _, _ = fit_with([3.0, 1.0, 2.0], patience=2)
+    stored = t.progress.stored()
+    assert stored == {
+        "step": 9, "epoch": 3, "best_value": 1.0, "best_step": 6, "stop_value": 1.0,
+        "evaluations_since_better": 1,
+    }  # fmt: skip
+    assert Progress(**stored).stored() == stored
