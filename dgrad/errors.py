@@ -12,7 +12,7 @@ DgradError                       1   something is wrong; the message says what, 
 ├── RunDirectoryError            7   the run directory is busy or refused
 ├── ResourceError                8   disk or memory ran out
 ├── GraphError (RuntimeError)    1   the recorded graph cannot do what was asked
-├── OpDefinitionError (TypeError)    an op or its rule is declared wrongly
+├── OpDefinitionError (TypeError) 1  an op or its rule is declared wrongly
 ├── UnsupportedError (TypeError) 1   a NumPy call has no differentiable op
 ├── ShapeError (ValueError)      2   array shapes do not fit together
 └── DtypeError (TypeError)       2   an array has the wrong kind of numbers

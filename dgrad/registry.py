@@ -9,9 +9,10 @@ import math
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from numbers import Real
 from typing import Annotated, Any, Generic, TypeVar
 
-from dgrad.errors import ParameterError, UnknownNameError
+from dgrad.errors import DgradError, ParameterError, UnknownNameError
 
 T = TypeVar("T")
 
@@ -46,11 +47,13 @@ class Range:
     low_open: bool = False
     high_open: bool = False
 
-    def holds(self, value: float) -> bool:
-        """Whether value lies in the range; NaN lies in none."""
+    def holds(self, value: Any) -> bool:
+        """Whether value lies in the range; NaN and booleans lie in none."""
+        if isinstance(value, bool):
+            return False
         above = value > self.low if self.low_open else value >= self.low
         below = value < self.high if self.high_open else value <= self.high
-        return above and below
+        return bool(above and below)
 
     def __str__(self) -> str:
         parts = []
@@ -102,8 +105,8 @@ def _checked(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     def checked(*args: Any, **kwargs: Any) -> Any:
         for key, value in signature.bind(*args, **kwargs).arguments.items():
             rule = ranges.get(key)
-            for number in value if isinstance(value, list | tuple) else (value,):
-                if rule and isinstance(number, int | float) and not rule.holds(number):
+            for number in value if rule and isinstance(value, list | tuple) else (value,):
+                if rule and isinstance(number, Real) and not rule.holds(number):
                     raise ParameterError(name, key, str(rule), value)
         return function(*args, **kwargs)
 
@@ -111,27 +114,37 @@ def _checked(function: Callable[..., Any], name: str) -> Callable[..., Any]:
 
 
 class Registry(Generic[T]):
-    """Names of one kind of component. The component's signature is its schema in a config."""
+    """Names of one kind of component. The component's signature is its schema in a config.
 
-    def __init__(self, kind: str) -> None:
+    checks: whether calls enforce the annotated ranges; without, components are kept untouched.
+    """
+
+    def __init__(self, kind: str, *, checks: bool = True) -> None:
         self.kind = kind
+        self.checks = checks
         self._entries: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Decorator: enter a class or function under `name`; its annotated ranges are enforced."""
+        """Decorator: enter a class or function under `name`. Raises DgradError if it is taken."""
 
         def enter(component: T) -> T:
             if name in self._entries:
-                raise ParameterError(f"{self.kind} registry", "name", "new", name)
-            if isinstance(component, type):
+                raise DgradError(self._taken(name))
+            if self.checks and isinstance(component, type):
                 initialise = component.__init__  # type: ignore[misc]
                 component.__init__ = _checked(initialise, name)  # type: ignore[misc]
-            elif callable(component) and inspect.isfunction(component):
+            elif self.checks and inspect.isfunction(component):
                 component = typing.cast(T, _checked(component, name))
             self._entries[name] = component
             return component
 
         return enter
+
+    def _taken(self, name: str) -> str:
+        there = typing.cast(Any, self._entries[name])
+        kind = f"{'an' if self.kind[0] in 'aeiou' else 'a'} {self.kind}"
+        where = f"{there.__module__}.{there.__qualname__}"
+        return f"{kind} called {name!r} is registered already ({where})"
 
     def __getitem__(self, name: str) -> T:
         try:
@@ -160,7 +173,7 @@ class Registry(Generic[T]):
 layers: Registry[Any] = Registry("layer")
 losses: Registry[Any] = Registry("loss")
 metrics: Registry[Any] = Registry("metric")
-ops: Registry[Any] = Registry("op")
+ops: Registry[Any] = Registry("op", checks=False)  # users call the very function it holds
 optimizers: Registry[Any] = Registry("optimizer")
 readers: Registry[Any] = Registry("reader")
 schedules: Registry[Any] = Registry("schedule")

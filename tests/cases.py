@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from dgrad.randomness import Purpose
+
 __all__ = ["CASES", "Case"]
 
 rng = np.random.default_rng(20240229)
@@ -478,6 +480,7 @@ CASES: dict[str, list[Case]] = {
         Case(normal(2, 0), normal(4, 0), normal(4)),
         Case(normal(2, 1, 0), normal(4, 0), normal(4)),
         Case(normal(1, 1), normal(1, 1), normal(1)),
+        Case(normal(2, 520), normal(3, 520), normal(3), order=1),  # long rows: weight x^T
         Case(normal(3, 2).T, normal(3, 4).T, normal(4)[::-1]),
     ],
     "matmul": [
@@ -509,8 +512,8 @@ CASES: dict[str, list[Case]] = {
     "mse_loss": losses(normal),
     # random
     "dropout": [
-        *(Case(normal(3, 4), p=p, key=(1, 2, 3)) for p in (0.0, 0.3, 1.0)),
-        *unary(normal, p=0.5, key=(0, 0, 0)),
+        *(Case(normal(3, 4), p=p, key=(1, Purpose.STEP, 2, 3)) for p in (0.0, 0.3, 1.0)),
+        *unary(normal, p=0.5, key=(0, Purpose.STEP, 0, 0)),
     ],
     # special
     "normal_cdf": unary(normal, -37.0, -9.0, 0.0, 9.0, 800.0),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -72,11 +73,16 @@ def test_a_python_block_runs(block, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_plugin_of_the_readme_passes_gradcheck(tmp_path):
-    (block,) = (b for b in PYTHON if "def swish(" in b)
-    (tmp_path / "my_layers.py").write_text(block, encoding="utf-8")
+def plugin(folder: Path, holding: str) -> None:
+    """Write the README's block that holds this text as plugin.py."""
+    (block,) = (b for b in PYTHON if holding in b)
+    (folder / "plugin.py").write_text(block, encoding="utf-8")
+
+
+def test_the_op_and_layer_of_the_readme_pass_gradcheck(tmp_path):
+    plugin(tmp_path, "def swish(")
     (tmp_path / "my.yaml").write_text(
-        "plugins: [./my_layers.py]\n"
+        "plugins: [./plugin.py]\n"
         f"data: {{csv: {{path: {ROOT / 'data' / 'digits.csv.gz'}, target: label}}}}\n"
         "model: {layers: [{linear: 8}, {swish: {beta: 2.0}}, {linear: $data.classes}]}\n"
         "loss: cross_entropy\noptimizer: sgd\n",
@@ -85,6 +91,35 @@ def test_the_plugin_of_the_readme_passes_gradcheck(tmp_path):
     printed = dgrad("gradcheck my.yaml", tmp_path)
     assert re.search(r"^op +swish .*\bok\b", printed, re.MULTILINE), printed
     assert re.search(r"^layer +swish .*\bok\b", printed, re.MULTILINE), printed
+
+
+def test_the_optimizer_of_the_readme_trains(tmp_path):
+    plugin(tmp_path, "class Signed(")
+    (tmp_path / "my.yaml").write_text(
+        "plugins: [./plugin.py]\n"
+        f"data: {{csv: {{path: {ROOT / 'data' / 'digits.csv.gz'}, target: label}}}}\n"
+        "model: {layers: [{linear: $data.classes}]}\n"
+        "loss: cross_entropy\nmetrics: [accuracy]\n"
+        "optimizer: {signed: 1e-3}\ntrain: {epochs: 15}\n",
+        encoding="utf-8",
+    )
+    accuracy = re.search(r"test/accuracy +(\S+)", dgrad("train my.yaml", tmp_path))
+    assert accuracy is not None
+    assert float(accuracy[1]) > 0.8
+
+
+def test_the_reader_of_the_readme_reads(tmp_path):
+    plugin(tmp_path, "def read_points(")
+    x = np.linspace(-1, 1, 100, dtype="<f4")
+    (tmp_path / "points.bin").write_bytes(np.stack([x, 2 * x], axis=1).tobytes())
+    (tmp_path / "my.yaml").write_text(
+        "plugins: [./plugin.py]\ndata: {points: points.bin}\nmodel: {layers: [{linear: 1}]}\n"
+        "loss: mse\nmetrics: [r2]\noptimizer: {sgd: 0.3}\ntrain: {epochs: 30}\n",
+        encoding="utf-8",
+    )
+    r2 = re.search(r"test/r2 +(\S+)", dgrad("train my.yaml", tmp_path))
+    assert r2 is not None
+    assert float(r2[1]) > 0.99
 
 
 def test_the_readme_holds_the_two_commands():

@@ -9,11 +9,17 @@ __all__ = ["main"]
 
 def main() -> None:
     """Entry point of the `dgrad` script."""
-    if sys.argv[1:] == ["--version"]:  # answered before typer is imported
-        from dgrad import __version__
+    try:
+        if sys.argv[1:] == ["--version"]:  # answered before typer is imported
+            from dgrad import __version__
+            from dgrad.cli.streams import leave, steady_streams
 
-        print(f"dgrad {__version__}")
-        return
-    from dgrad.cli.app import run
+            out, _ = steady_streams()
+            print(f"dgrad {__version__}")
+            leave(out, 0)
+        from dgrad.cli.app import run
 
-    run(sys.argv[1:])
+        run(sys.argv[1:])
+    except KeyboardInterrupt:  # while importing: a command handles its own
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

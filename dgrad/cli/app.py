@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import typer
 
 from dgrad.cli import check_gradients, evaluate, train
-from dgrad.cli.messages import crash_report, error_text
-from dgrad.cli.streams import steady_streams
-from dgrad.errors import DgradError
+from dgrad.cli.interrupts import Leave
+from dgrad.cli.messages import crash_report, error_text, user_error, wrapped
+from dgrad.cli.options import Traceback, wanted
+from dgrad.cli.streams import leave, steady_streams
+from dgrad.errors import DgradError, WrongGradientError
 
 __all__ = ["app", "run"]
+
+
+class _Raised(Exception):
+    """Carries what a command raised through typer, which has its own ways with some of it."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+def _kept(command: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(command)
+    def kept(*args: object, **options: object) -> None:
+        try:
+            command(*args, **options)
+        except typer.Exit:
+            raise
+        except BaseException as error:
+            raise _Raised(error) from None
+
+    return kept
+
 
 app = typer.Typer(
     name="dgrad",
@@ -26,11 +51,13 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich is imported by the commands that draw with it
 )
 app.command("train", epilog="Example: dgrad train configs/digits_mlp.yaml optimizer.adamw.lr=3e-3")(
-    train.train
+    _kept(train.train)
 )
-app.command("eval", epilog="Example: dgrad eval runs/digits_mlp/001 --split val")(evaluate.evaluate)
+app.command("eval", epilog="Example: dgrad eval runs/digits_mlp/001 --split val")(
+    _kept(evaluate.evaluate)
+)
 app.command("gradcheck", epilog="Example: dgrad gradcheck configs/digits_mlp.yaml -o report.json")(
-    check_gradients.gradcheck
+    _kept(check_gradients.gradcheck)
 )
 
 
@@ -47,6 +74,7 @@ def _options(
     version: bool = typer.Option(
         False, "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
     ),
+    traceback: Traceback = False,
 ) -> None:
     pass
 
@@ -54,36 +82,55 @@ def _options(
 def run(arguments: Sequence[str]) -> NoReturn:
     """Run the command line and exit the process with its code."""
     out, _ = steady_streams()
-    code = _exit_code(arguments)
-    out.flush()
-    if out.failure and not isinstance(out.failure, BrokenPipeError):  # `| head` is no failure
-        print(f"error[T10] stdout cannot be written: {out.failure.strerror}", file=sys.stderr)
-        code = code or 8
-    sys.exit(code)
+    leave(out, _exit_code(arguments))
 
 
 def _exit_code(arguments: Sequence[str]) -> int:
     """Run the command line; every error becomes a message on stderr."""
     try:
+        os.getcwd()
+    except FileNotFoundError:
+        print("error[T20] the current directory does not exist any more", file=sys.stderr)
+        return 2
+    wanted()  # of an earlier call
+    try:
         app(args=list(arguments), prog_name="dgrad", standalone_mode=True)
     except SystemExit as end:  # how typer ends, always
-        return end.code if isinstance(end.code, int) else 0
+        code = end.code if isinstance(end.code, int) else 0
+        return code if arguments else 2  # help that nobody asked for: a command is missing
     except BaseException as error:
-        asked = "--traceback" in arguments
-        if asked:
-            traceback.print_exc()
-        message, code = _told(error, save=not asked)
-        print(message, file=sys.stderr)
-        return code
+        return _report(error.error if isinstance(error, _Raised) else error)
     return 0
 
 
-def _told(error: BaseException, *, save: bool) -> tuple[str, int]:
-    """The message and the exit code of an error; save: whether a crash is to be written down."""
+def _report(error: BaseException) -> int:
+    """Tell the user about an error; returns the exit code."""
+    options = wanted()
+    if "--traceback" in options:
+        traceback.print_exception(error)
+    fault, text, code = _told(error, save="--traceback" not in options)
+    if "--json" in options and fault and not isinstance(error, WrongGradientError):
+        from dgrad.train.run_directory import strict_json
+
+        message = text.removeprefix(f"error[{fault}] ")
+        event = {"event": "error", "fault": fault, "message": message, "exit_code": code}
+        print(strict_json(event))  # of a wrong gradient the report tells
+    if text:
+        print(wrapped(text, sys.stderr), file=sys.stderr)
+    return code
+
+
+def _told(error: BaseException, *, save: bool) -> tuple[str, str, int]:
+    """Fault id, message and exit code of an error; save: whether a crash is to be written down."""
     if isinstance(error, DgradError):
-        return error_text(error), error.exit_code
+        return error.fault, error_text(error), error.exit_code
     if isinstance(error, MemoryError):
-        return f"error[T31] not enough memory: {error}", 8
+        return "T31", f"error[T31] not enough memory: {error}", 8
+    if isinstance(error, Leave):  # has been told
+        return "", "", error.exit_code
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted", 130
-    return crash_report(error, save=save), 1
+        return "", "interrupted", 130
+    in_plugin = user_error(error)
+    if in_plugin is not None:
+        return "T41", in_plugin, 1
+    return "X00", crash_report(error, save=save), 1

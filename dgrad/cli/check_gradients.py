@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import enum
 import sys
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from dgrad.cli.options import Traceback, json_option
 
 if TYPE_CHECKING:
     from dgrad.functional.report import Check, Report
 
 __all__ = ["gradcheck"]
 
+LAST_SEED = 2**64 - 1
+NOTHING = ("skipped: no gradient", "skipped: empty")  # verdicts where there is nothing to check
 PIPE_WIDTH = 120  # columns of the table where there is no terminal to ask
+
+
+class Order(enum.StrEnum):
+    """Orders of derivatives that can be checked."""
+
+    first = "1"
+    second = "2"
 
 
 def gradcheck(
@@ -27,7 +40,7 @@ def gradcheck(
     ] = None,
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="Values of CONFIG to change."),
+        typer.Argument(metavar="KEY=VALUE", help="Values of CONFIG to change or to add."),
     ] = None,
     op: Annotated[
         list[str] | None,
@@ -40,20 +53,21 @@ def gradcheck(
     everything: Annotated[
         bool, typer.Option("--all", help="With CONFIG: check everything shipped as well.")
     ] = False,
-    order: Annotated[int, typer.Option(min=1, max=2, help="Order of the derivatives of ops.")] = 2,
+    order: Annotated[
+        Order, typer.Option(metavar="1|2", help="Order of the derivatives of ops.")
+    ] = Order.second,
     seed: Annotated[
-        int, typer.Option(min=0, help="Seed of the example inputs and directions.")
+        int,
+        typer.Option(
+            min=0, max=LAST_SEED, metavar="N", help="Seed of the example inputs and directions."
+        ),
     ] = 0,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write the report as JSON."),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the report as JSON on stdout.")
-    ] = False,
-    traceback: Annotated[
-        bool, typer.Option("--traceback", help="Show Python's traceback of errors.")
-    ] = False,
+    as_json: Annotated[bool, json_option("Print the report as JSON on stdout.")] = False,
+    traceback: Traceback = False,
 ) -> None:
     """Check gradients numerically. Exits 6 when one is wrong.
 
@@ -62,17 +76,25 @@ def gradcheck(
     import json
 
     from dgrad.cli.messages import printable
+    from dgrad.config.document import load
+    from dgrad.config.gradients import gradient_checks
     from dgrad.errors import WrongGradientError
-    from dgrad.functional.report import Report
-    from dgrad.train.threads import fit_threads
 
-    fit_threads(0, 0)  # what is checked is small
-    checks = list(_checks(config, overrides or [], op or [], layer or [], everything, order, seed))
-    report = Report(checks, seed)
+    if output is not None:
+        from dgrad.train.files import check_replaceable, write_atomic
+
+        check_replaceable(output)
+    document = None if config is None else load(config, overrides or ())
+    report = gradient_checks(
+        None if op or layer else document,  # what is named may be a plugin's of the config
+        ops=op or (),
+        layers=layer or (),
+        everything=everything,
+        order=int(order),
+        seed=seed,
+    )
     text = json.dumps(report.to_dict(), indent=1, allow_nan=False) + "\n"
     if output is not None:
-        from dgrad.train.files import write_atomic
-
         write_atomic(output, [text.encode()])
     if as_json:
         sys.stdout.write(text)
@@ -81,46 +103,9 @@ def gradcheck(
         if output is not None:
             print(printable(f"report: {output}"), file=sys.stderr)
     if not report.passed:
-        raise WrongGradientError("\n".join(map(str, report.wrong)))
-
-
-def _checks(
-    config: Path | None,
-    overrides: list[str],
-    ops: list[str],
-    layers: list[str],
-    everything: bool,
-    order: int,
-    seed: int,
-) -> Iterable[Check]:
-    """The checks that were asked for, as they are made."""
-    import dgrad.nn
-    import dgrad.ops  # noqa: F401 - both fill the registries
-    from dgrad import registry
-    from dgrad.functional.components import check_layer, check_model, check_op
-
-    shipped = {*registry.ops, *registry.layers}
-    experiment = None
-    if config is not None:
-        from dgrad.config.document import load
-        from dgrad.config.experiment import Experiment
-
-        experiment = Experiment.build(load(config, overrides))
-    if not (ops or layers):
-        wanted_all = config is None or everything
-        ops = [name for name in registry.ops if wanted_all or name not in shipped]
-        layers = [name for name in registry.layers if wanted_all or name not in shipped]
-    for known, names in ((registry.ops, ops), (registry.layers, layers)):
-        for name in names:
-            known[name]  # an unknown name is an error before anything runs
-    for name in ops:
-        yield from check_op(name, order=order, seed=seed)
-    for name in layers:
-        yield from check_layer(name, seed=seed)
-    if experiment is not None:
-        trainer = experiment.trainer
-        inputs, targets = next(iter(trainer.batches.epoch(0)))
-        yield from check_model(trainer.model, trainer.loss, inputs, targets, seed=seed)
+        count = len(report.wrong)
+        told = textwrap.indent("\n".join(map(str, report.wrong)), "  ")
+        raise WrongGradientError(f"{count} check{'s' if count > 1 else ''} failed:\n{told}")
 
 
 def _print_table(report: Report) -> None:
@@ -133,11 +118,11 @@ def _print_table(report: Report) -> None:
 
     table = Table(box=None, pad_edge=False)
     for heading in ("kind", "name", "with respect to", "verdict"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for heading in ("derivatives", "largest error"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", overflow="fold")
     for kind, name, checks in _rows(report.checks):
-        verdicts = sorted({check.verdict for check in checks if "skipped" not in check.verdict})
+        verdict = _verdict(checks)
         compared = sum(check.compared for check in checks)
         worst = max(check.max_error for check in checks)
         inputs = ", ".join(dict.fromkeys(check.input for check in checks if check.compared))
@@ -147,22 +132,38 @@ def _print_table(report: Report) -> None:
             Text(printable(name)),
             Text(printable(inputs)),
             Text(
-                ", ".join(verdicts) or "no gradient",
-                style="red" if not good else "green" if verdicts == ["ok"] else "yellow",
+                printable(verdict),
+                style="red" if not good else "green" if verdict == "ok" else "yellow",
             ),
             f"{compared:,}" if compared else "",
             f"{worst:.1e}" if compared else "",
         )
     width = None if sys.stdout.isatty() else PIPE_WIDTH
     Console(highlight=False, markup=False, emoji=False, width=width).print(table)
+    for check in report.checks:
+        if check.passed and check.note and not check.verdict.startswith(("ok", *NOTHING)):
+            print(printable(str(check)))
     counts = ", ".join(f"{count} {verdict}" for verdict, count in report.counts().items())
     print(f"{len(report.checks)} checks: {counts}")
 
 
+def _verdict(checks: Sequence[Check]) -> str:
+    """The verdict of a row; where they differ, that of each input."""
+    judged = [check for check in checks if not check.verdict.startswith(NOTHING)] or checks
+    inputs: dict[str, list[str]] = {}
+    for check in judged:
+        label = check.input if check.order == 1 else f"{check.input} (order {check.order})"
+        inputs.setdefault(check.verdict.removeprefix("skipped: "), []).append(label)
+    if len(inputs) == 1:
+        return next(iter(inputs))
+    return "; ".join(f"{verdict}: {', '.join(labels)}" for verdict, labels in inputs.items())
+
+
 def _rows(checks: Iterable[Check]) -> Iterable[tuple[str, str, list[Check]]]:
-    """(kind, name, checks) of every op, layer and parameter, in order."""
-    rows: dict[tuple[str, str], list[Check]] = {}
+    """(kind, name, checks) of every op and layer, and of the loss by each parameter, in order."""
+    rows: dict[tuple[str, str, str], list[Check]] = {}
     for check in checks:
-        name = check.input if check.kind == "parameter" else check.subject
-        rows.setdefault((check.kind, name), []).append(check)
-    return [(kind, name, each) for (kind, name), each in rows.items()]
+        is_loss = check.kind == "parameter"
+        kind, name = ("model", "loss") if is_loss else (check.kind, check.subject)
+        rows.setdefault((kind, name, check.input if is_loss else ""), []).append(check)
+    return [(kind, name, each) for (kind, name, _), each in rows.items()]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["JsonEvents", "LiveDisplay", "PlainLines", "is_terminal", "value_line"]
 
 HEARTBEAT_SECONDS = 30.0
+STOPPING = "finishing this step and saving; Ctrl-C again leaves at once"
+FIRST = ("epoch", "train/loss", "val/loss")  # what a narrow terminal shows of a row
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -64,17 +66,22 @@ class PlainLines:
         self._print(value_line(record))
 
     def finished(self, outcome: str) -> None:
-        """End the heartbeat; say why training stopped before its end."""
+        """End the heartbeat; say that training stopped before its end."""
         self._over.set()
-        if outcome != "done":
-            self._print(f"stopped={outcome.replace(' ', '-')}")
+        if outcome == "early stop":  # of the rest there is a message of its own
+            self._print("stopped=early-stop")
+
+    def stopping(self) -> None:
+        """A first signal has come."""
+        self._print(STOPPING)
 
 
 class JsonEvents:
-    """One JSON object per event on a stream."""
+    """One JSON object per event on a stream. about: fields that the start is to hold."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, **about: str) -> None:
         self._stream = stream
+        self._about = about
 
     def event(self, kind: str, **fields: Any) -> None:
         """Write an event."""
@@ -84,6 +91,7 @@ class JsonEvents:
         """What is about to be trained."""
         self.event(
             "start",
+            **self._about,
             parameters=sum(p.size for p in trainer.parameters),
             rows={name: len(rows) for name, rows in trainer.splits.items()},
             epochs=trainer.settings.epochs,
@@ -97,6 +105,10 @@ class JsonEvents:
     def finished(self, outcome: str) -> None:
         """How the loop ended."""
         self.event("trained", outcome=outcome)
+
+    def stopping(self) -> None:
+        """A first signal has come."""
+        self.event("stopping")
 
 
 class LiveDisplay:
@@ -149,7 +161,12 @@ class LiveDisplay:
 
     def evaluated(self, record: Mapping[str, Any], seconds: float) -> None:
         """Leave a line above the bar; the names are shown once, as a heading."""
-        shown = {k: v for k, v in record.items() if k != "lr"}
+        if self._bar is None:
+            return
+        self._bar.refresh()  # else it would be drawn again as it was some time before
+        shown = _fitting(
+            {k: v for k, v in record.items() if k != "lr"}, self._bar.console.size.width
+        )
         widths = [max(len(name), 8) for name in shown]
         if list(shown) != self._columns:
             self._columns = list(shown)
@@ -165,5 +182,23 @@ class LiveDisplay:
         """Take the bar away."""
         if self._bar is not None:
             self._bar.stop()
-            if outcome != "done":
+            if outcome == "early stop":  # of the rest there is a message of its own
                 self._print(f"stopped: {outcome}")
+
+    def stopping(self) -> None:
+        """A first signal has come."""
+        if self._bar is None:  # quiet
+            print(STOPPING, file=self._stream, flush=True)
+        self._print(STOPPING)
+
+
+def _fitting(record: Mapping[str, Any], width: int) -> dict[str, Any]:
+    """The entries of a row that fit a terminal: those of FIRST, then as many others as can be."""
+    kept: set[str] = set()
+    room = width + 2
+    for name in sorted(record, key=lambda name: (name not in FIRST, name != "epoch")):
+        room -= max(len(name), 8) + 2
+        if room < 0 and kept:
+            break
+        kept.add(name)
+    return {name: value for name, value in record.items() if name in kept}

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import enum
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from dgrad.cli.options import Traceback, json_option
+
 __all__ = ["evaluate"]
+
+
+class SplitName(enum.StrEnum):
+    """The parts that the data are split into."""
+
+    train = "train"
+    val = "val"
+    test = "test"
 
 
 def evaluate(
@@ -16,15 +27,26 @@ def evaluate(
         Path,
         typer.Argument(metavar="CHECKPOINT_OR_RUN", help="A checkpoint file or a run directory."),
     ],
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE",
+            help="Where the data are now, if they were moved: data.csv.path=FILE.",
+        ),
+    ] = None,
+    split: Annotated[
+        SplitName | None,
+        typer.Option(help="The rows to measure on; by default test, else the last there are."),
+    ] = None,
     plugin: Annotated[
         list[Path] | None,
-        typer.Option(help="A plugin the config uses; checkpoints never load code by themselves."),
+        typer.Option(
+            metavar="FILE",
+            help="A plugin the config uses; checkpoints never load code by themselves.",
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
-    traceback: Annotated[
-        bool, typer.Option("--traceback", help="Show Python's traceback of errors.")
-    ] = False,
+    as_json: Annotated[bool, json_option("One JSON object on stdout.")] = False,
+    traceback: Traceback = False,
 ) -> None:
     """Measure a trained model again. Of a run directory, its best checkpoint is taken.
 
@@ -33,18 +55,25 @@ def evaluate(
     from dgrad.cli.messages import printable
     from dgrad.cli.results import print_results
     from dgrad.config.experiment import Experiment
-    from dgrad.errors import DataError, ParameterError
+    from dgrad.errors import CheckpointError, ConfigError, DataError, Problem
     from dgrad.train.run_directory import strict_json
 
-    if split not in ("train", "val", "test"):
-        raise ParameterError("eval", "--split", "train, val or test", split)
-    experiment = Experiment.restore(path, plugins=plugin or ())
-    if split not in experiment.splits:
+    if path.suffix in (".yaml", ".yml"):
+        text = f"{path} is a config, not a checkpoint; train it with: dgrad train {path}"
+        raise CheckpointError(text, fault="K21")
+    missing = [file for file in plugin or () if not file.is_file()]
+    if missing:
+        raise ConfigError([Problem("C26", f"--plugin: there is no file {f}") for f in missing])
+    experiment = Experiment.restore(path, plugins=plugin or (), overrides=overrides or ())
+    name = split or ("test" if "test" in experiment.splits else experiment.splits[-1])
+    if name not in experiment.splits:
         rows = ", ".join(experiment.splits)
-        raise DataError(f"the {split} split has no rows; there are: {rows}", fault="D10")
-    results = experiment.trainer.evaluate(split)
+        raise DataError(f"the {name} split has no rows; there are: {rows}", fault="D10")
+    results = experiment.evaluate(name)
     if as_json:
-        print(strict_json({f"{split}/{name}": value for name, value in results.items()}))
+        measured = {f"{name}/{key}": value for key, value in results.items()}
+        about = {"checkpoint": str(experiment.checkpoint), "split": str(name)}
+        print(strict_json({**about, **measured}))
     else:
         print(printable(f"checkpoint: {experiment.checkpoint}"), file=sys.stderr)
-        print_results(split, results)
+        print_results(name, results)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Protocol
+from typing import Any, Protocol
 
-__all__ = ["Interrupts", "graceful"]
+__all__ = ["Interrupts", "Leave", "graceful"]
 
 CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
 
@@ -20,6 +20,14 @@ class Stoppable(Protocol):
     stop_requested: bool
 
 
+class Leave(SystemExit):
+    """A second signal: the process is to end at once with exit_code."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+
 class Interrupts:
     """exit_code: that of the last signal that came, or None."""
 
@@ -28,12 +36,17 @@ class Interrupts:
 
 
 @contextmanager
-def graceful(target: Stoppable) -> Iterator[Interrupts]:
-    """Within: a first signal sets target.stop_requested, a second exits with its code at once.
+def graceful(target: Stoppable, stopping: Callable[[], None]) -> Iterator[Interrupts]:
+    """Within: a first signal sets target.stop_requested, a second raises Leave at once.
+
+    stopping: called once, in a thread, when the first signal has come.
 
     A signal that was ignored when the process started stays ignored (nohup).
     """
     seen = Interrupts()
+    before: dict[int, Any] = {}  # handlers to put back
+    # A thread, as the signal may have come in the middle of a write to the same stream.
+    teller = threading.Thread(target=stopping)
     if threading.current_thread() is not threading.main_thread():
         yield seen
         return
@@ -42,10 +55,13 @@ def graceful(target: Stoppable) -> Iterator[Interrupts]:
         again = seen.exit_code is not None
         seen.exit_code = CODES[signal.Signals(number).name]
         if again:
-            raise SystemExit(seen.exit_code)
+            for each in before:  # it is leaving: a third one must not change the exit code
+                signal.signal(each, signal.SIG_IGN)
+            before.clear()
+            raise Leave(seen.exit_code)
         target.stop_requested = True
+        teller.start()
 
-    before = {}
     for name in CODES:
         number = getattr(signal, name, None)  # SIGHUP is missing on Windows
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
@@ -55,3 +71,5 @@ def graceful(target: Stoppable) -> Iterator[Interrupts]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if teller.ident is not None:
+            teller.join()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import Any, TextIO, cast
+from typing import Any, NoReturn, TextIO, cast
 
-__all__ = ["Steady", "steady_streams"]
+__all__ = ["Steady", "leave", "steady_streams"]
 
 
 class Steady:
@@ -59,3 +59,12 @@ def steady_streams() -> tuple[Steady, Steady]:
     out, err = streams
     sys.stdout, sys.stderr = cast(TextIO, out), cast(TextIO, err)
     return out, err
+
+
+def leave(out: Steady, code: int) -> NoReturn:
+    """Exit with `code`, or with 8 when `out`, a steady stdout, could not be written."""
+    out.flush()
+    if out.failure and not isinstance(out.failure, BrokenPipeError):  # `| head` is no failure
+        print(f"error[T10] stdout cannot be written: {out.failure.strerror}", file=sys.stderr)
+        code = code or 8
+    sys.exit(code)

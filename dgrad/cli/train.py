@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from dgrad.cli.options import Traceback, json_option
+
+if TYPE_CHECKING:
+    from dgrad.train.run_directory import RunDirectory
 
 __all__ = ["train"]
 
@@ -17,24 +23,22 @@ def train(
         list[str] | None,
         typer.Argument(
             metavar="KEY=VALUE",
-            help="Values to change, such as train.epochs=5; ~KEY removes one.",
+            help="Values to change, or to add: any key that a config can hold, such as "
+            "train.epochs=5 or train.clip_norm=1, also one that CONFIG leaves out. "
+            "~KEY removes one.",
         ),
     ] = None,
     run_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write the run here, not to runs/NAME/001.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object per event on stdout.")
-    ] = False,
+    as_json: Annotated[bool, json_option("One JSON object per event on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")] = False,
-    traceback: Annotated[
-        bool, typer.Option("--traceback", help="Show Python's traceback of errors.")
-    ] = False,
+    traceback: Traceback = False,
 ) -> None:
     """Train the model of CONFIG. Writes a run directory and prints the test result."""
     from dgrad.cli.display import JsonEvents, LiveDisplay, PlainLines, is_terminal
-    from dgrad.cli.interrupts import graceful
-    from dgrad.cli.messages import printable
+    from dgrad.cli.interrupts import Leave, graceful
+    from dgrad.cli.messages import printable, wrapped
     from dgrad.cli.results import print_results
     from dgrad.config.document import load
     from dgrad.config.experiment import Experiment
@@ -48,7 +52,7 @@ def train(
         if run_dir is not None
         else RunDirectory.create(Path("runs"), checked.name, keep=keep)
     ) as directory:
-        events = JsonEvents(sys.stdout)
+        events = JsonEvents(sys.stdout, run_directory=str(directory.path), name=checked.name)
         display: JsonEvents | LiveDisplay | PlainLines = PlainLines(sys.stderr)
         if as_json:
             display = events
@@ -57,24 +61,30 @@ def train(
 
         def say(text: str) -> None:
             if not (quiet or as_json):
-                print(printable(text), file=sys.stderr)
+                print(wrapped(printable(text), sys.stderr), file=sys.stderr)
 
         for warning in experiment.data.warnings:
             if not quiet:
-                print(printable(f"warning: {warning}"), file=sys.stderr)
+                print(wrapped(printable(f"warning: {warning}"), sys.stderr), file=sys.stderr)
         say(experiment.describe())
         say(f"run directory: {directory.path}")
-        with graceful(experiment.trainer) as interrupts:
-            outcome = experiment.run(directory, sys.argv, [] if quiet else [display])
+        try:
+            with graceful(experiment.trainer, display.stopping) as interrupts:
+                outcome = experiment.run(directory, sys.argv, [] if quiet else [display])
+        except Leave:
+            print(printable(f"interrupted; {_last_checkpoint(directory)}"), file=sys.stderr)
+            raise
+    again = f"dgrad eval {shlex.quote(str(directory.path))}"
+    if outcome.split != "test":
+        again += f" --split {outcome.split}"
+    again += "".join(f" --plugin {shlex.quote(str(each))}" for each in checked.plugins)
     if outcome.how == "interrupted":
         if as_json:
             events.event("interrupted", checkpoint=str(outcome.checkpoint))
         else:
             step = experiment.trainer.progress.step
-            print(
-                printable(f"interrupted at step {step}; its state is saved in {directory.path}"),
-                file=sys.stderr,
-            )
+            told = f"interrupted at step {step}; saved in {directory.path}; measure it: {again}"
+            print(printable(told), file=sys.stderr)
         raise typer.Exit(interrupts.exit_code or 130)
     if as_json:
         results = {f"{outcome.split}/{k}": v for k, v in outcome.results.items()}
@@ -82,4 +92,11 @@ def train(
     else:
         print_results(outcome.split, outcome.results)
         say(f"best weights: {outcome.checkpoint}")
-        say(f"measure them again: dgrad eval {directory.path}")
+        if not quiet:  # whole, to be copied
+            print(printable(f"measure them again: {again}"), file=sys.stderr)
+
+
+def _last_checkpoint(directory: RunDirectory) -> str:
+    if any(directory.checkpoints.glob("step-*.safetensors")):
+        return f"the last checkpoint is in {directory.checkpoints}"
+    return "nothing was saved yet"

@@ -7,32 +7,33 @@ like every other config error: at its line.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dgrad.config.document import Config, Every
+from dgrad.config.document import Config
 from dgrad.config.marks import Mark, Problems, quote, suggest
-from dgrad.config.memory import available_memory, limited_memory
+from dgrad.config.model import build_model, with_batch, without_gradient
 from dgrad.config.schema import resolve_references
+from dgrad.config.task import is_implied
 from dgrad.config.values import Component
-from dgrad.core.modes import no_grad
-from dgrad.core.stream import default_stream
-from dgrad.core.tensor import Tensor
 from dgrad.data.dataset import Dataset
 from dgrad.data.split import Split, check_classes, duplicate_rows, split
-from dgrad.errors import ConfigError, DtypeError, ParameterError, ResourceError, ShapeError
-from dgrad.nn.container import Sequential
+from dgrad.errors import ConfigError, DataError, ResourceError
+from dgrad.nn.loss import BCEWithLogitsLoss
+from dgrad.nn.memory import available_memory
 from dgrad.nn.module import Module
+from dgrad.optim.schedules import Length
 from dgrad.train.trainer import Examples, Settings, Trainer
 
 __all__ = [
     "LoadedData",
     "build_loss",
     "build_metrics",
-    "build_model",
     "build_trainer",
     "load_data",
     "read_data",
@@ -68,14 +69,81 @@ class LoadedData:
         targets = self.dataset.targets
         if self.dataset.class_names is None:
             targets = targets.astype(dtype).reshape(len(targets), *output_shape)
-        inputs = self.inputs.astype(dtype, copy=False)
+        inputs = _floats_as(self.inputs, dtype)
         rows = {name: getattr(self.split, name) for name in ("train", "val", "test")}
         return {name: Examples(inputs[r], targets[r]) for name, r in rows.items() if len(r)}
 
+    def trial_rows(self, dtype: str) -> np.ndarray:
+        """Inputs to try a model on: the first and the last training row, (2, ...)."""
+        return _floats_as(self.inputs[self.split.train[_TRIAL]], dtype)
+
+
+_TRIAL = [0, -1]  # of the training rows; two also where there is one
+
+
+def _floats_as(inputs: np.ndarray, dtype: str) -> np.ndarray:
+    """`inputs` in the dtype of training; integers, which a layer may look up, stay."""
+    return inputs.astype(dtype, copy=False) if inputs.dtype.kind == "f" else inputs
+
 
 def read_data(config: Config) -> Dataset:
-    """What the config's reader reads. Raises DataError, ConfigError."""
-    return _make(config.data.reader)  # type: ignore[no-any-return]
+    """What the config's reader reads. Raises DataError with its place in the config, ConfigError.
+
+    Targets of the wrong kind altogether are read as what they are: `build_loss` refuses them.
+    """
+    reader = config.data.reader
+    dataset: Dataset
+    try:
+        with _placed(lambda fault: _reader_mark(reader, fault), f"data.{reader.name}"):
+            dataset = reader.make()
+    except DataError:
+        other = _read_otherwise(reader) if is_implied(reader) else None
+        if other is None:
+            raise
+        dataset = other
+    return dataset
+
+
+def _read_otherwise(reader: Component) -> Dataset | None:
+    """The data read without regard to the loss, where that gives targets of the other kind.
+
+    None where some cell is at fault: a column with a number among its classes is such a column.
+    """
+    task = reader.arguments["task"]
+    try:
+        read: Dataset = replace(reader, arguments={**reader.arguments, "task": "auto"}).make()
+    except DataError:
+        return None
+    names = read.class_names
+    if task == "classes":
+        return read if names is None else None
+    return read if names is not None and not any(map(_is_number, names)) else None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+@contextmanager
+def _placed(mark: Callable[[str], Mark | None], where: str) -> Iterator[None]:
+    """A DataError raised within begins with its place in the config; mark: of a fault id."""
+    try:
+        yield
+    except DataError as error:
+        found = mark(error.fault)
+        place = f"{found.file}:{found.line}:{found.column} " if found and found.line else ""
+        raise DataError(f"{place}{where}: {error}", fault=error.fault) from error
+
+
+def _reader_mark(reader: Component, fault: str) -> Mark:
+    """Where the config writes what a fault in the data is about."""
+    paths = [key for key, value in reader.arguments.items() if isinstance(value, Path)]
+    keys = {"D01": paths, "D06": ["target"], "D08": ["target"]}.get(fault, [])
+    return next((reader.marks[key] for key in keys if key in reader.marks), reader.mark)
 
 
 def load_data(
@@ -85,18 +153,8 @@ def load_data(
 
     Raises DataError, ConfigError.
     """
-    choice = config.data.split
-    parts = split(
-        dataset.targets,
-        val=choice.val,
-        test=choice.test,
-        stratify=choice.stratify,
-        seed=config.seed,
-    )
-    warnings = []
-    if dataset.class_names is not None:
-        for name, missing in check_classes(dataset.targets, parts, dataset.class_names).items():
-            warnings.append(f"the {name} split has no row of class {', '.join(missing)}")
+    with _placed(lambda fault: _place(config, "data", "split"), "data.split"):
+        parts, warnings = _split(config, dataset)
     for pair, count in duplicate_rows(dataset.inputs, parts).items():
         if count:
             first, second = pair.split("/")
@@ -104,7 +162,7 @@ def load_data(
     inputs = dataset.inputs
     made = []
     for i, component in enumerate(config.data.transforms):
-        transform = _make(component)
+        transform = component.make()
         if state is None:
             transform.fit_to(inputs[parts.train])
             if transform.constant_columns:
@@ -117,6 +175,24 @@ def load_data(
     return LoadedData(dataset, parts, tuple(made), inputs, warnings)
 
 
+def _split(config: Config, dataset: Dataset) -> tuple[Split, list[str]]:
+    """The parts, and what is to be known about their classes."""
+    choice, names, warnings = config.data.split, dataset.class_names, []
+    parts = split(
+        dataset.targets,
+        val=choice.val,
+        test=choice.test,
+        stratify=choice.stratify,
+        seed=config.seed,
+    )
+    if names is not None and len(names) == 1:
+        warnings.append(f"all rows are of class {names[0]!r}: there is nothing to learn")
+    if names is not None:
+        for name, missing in check_classes(dataset.targets, parts, names).items():
+            warnings.append(f"the {name} split has no row of class {', '.join(missing)}")
+    return parts, warnings
+
+
 def with_data(config: Config, data: LoadedData) -> Config:
     """The config with every `$data.x` replaced. Raises ConfigError that lists all unknown ones."""
     problems = Problems()
@@ -126,70 +202,6 @@ def with_data(config: Config, data: LoadedData) -> Config:
     }
     problems.raise_if_any()
     return replace(config, **known)
-
-
-def _make(component: Component, **supplied: Any) -> Any:
-    """component.target(**arguments, **supplied); a refused argument is a ConfigError there."""
-    try:
-        return component.target(**component.arguments, **supplied)
-    except ParameterError as error:
-        message = f"{error.parameter} must be {error.expected}, got {error.value!r}"
-        found = component.problem(message, error.parameter, fault=error.fault)
-        raise ConfigError([found]) from error
-
-
-def build_model(config: Config, data: LoadedData) -> tuple[Sequential, tuple[int, ...]]:
-    """The model and the shape of its output without the batch axis; sizes are inferred.
-
-    config: from `with_data`. Parameters depend on config.seed alone.
-    Raises ConfigError, ResourceError (too large).
-    """
-    default_stream.move(config.seed)
-    shape: tuple[int, ...] = data.inputs.shape[1:]
-    layers = {}
-    with np.errstate(all="ignore"), limited_memory():
-        for i, component in enumerate(config.model.layers):
-            layers[f"{i}_{component.name}"], shape = _layer(component, shape, config.train.dtype)
-    return Sequential(layers), shape
-
-
-def _layer(
-    component: Component, shape: tuple[int, ...], dtype: str
-) -> tuple[Module, tuple[int, ...]]:
-    """The layer for rows of `shape`, and the shape of what it makes of one."""
-    try:
-        layer = _make(component, **component.target.infer(shape)).astype(dtype)  # type: ignore[attr-defined]
-        return layer, _output_shape(layer, shape, dtype)
-    except ConfigError:
-        raise
-    except (ShapeError, DtypeError) as error:
-        text = f"input is {_with_batch(shape)}: {error}"
-        raise ConfigError([component.problem(text, fault="C23")]) from error
-    except MemoryError as error:
-        raise ResourceError(
-            f"{component.where}: not enough memory for its parameters ({error}); "
-            f"make the layer smaller",
-            fault="C24",
-        ) from error
-    except Exception as error:  # a plugin may raise anything
-        text = f"cannot be built for {_with_batch(shape)}: {type(error).__name__}: {error}"
-        hint = "--traceback shows where this was raised"
-        raise ConfigError([component.problem(text, fault="T41", hint=hint)]) from error
-
-
-def _output_shape(layer: Module, shape: tuple[int, ...], dtype: str) -> tuple[int, ...]:
-    """What the layer makes of one row, found by running it on two. Raises ShapeError."""
-    layer.eval()
-    with no_grad():
-        out = layer(Tensor(np.zeros((2, *shape), dtype)))
-    layer.train()
-    if out.shape[:1] != (2,):
-        raise ShapeError(f"it must keep the rows apart, but made {out.shape} of 2 rows")
-    return tuple(out.shape[1:])
-
-
-def _with_batch(shape: tuple[int, ...]) -> str:
-    return f"({', '.join(['batch', *map(str, shape)])})"
 
 
 def build_loss(config: Config, data: LoadedData, output_shape: tuple[int, ...]) -> Module:
@@ -208,21 +220,43 @@ def build_loss(config: Config, data: LoadedData, output_shape: tuple[int, ...]) 
         hint = "set task: number in the reader, or use cross_entropy"
         message = f"needs number targets, but the data has {len(names)} classes"
         raise ConfigError([component.problem(message, fault="C22", hint=hint)])
-    needed = (() if names is None else (len(names),), (1,) if names is None else (len(names),))
-    if output_shape not in needed:
-        last = config.model.layers[-1]
-        wanted = _with_batch(needed[1])
-        hint = f'add "flatten" before the last linear, or end the model with linear: {needed[1][0]}'
-        message = (
-            f"the model ends with {_with_batch(output_shape)}, {component.name} needs {wanted}"
-        )
-        raise ConfigError([last.problem(message, fault="C23", hint=hint)])
-    loss: Module = _make(component)
+    _check_output(config, names, output_shape)
+    loss: Module = component.make()
     if getattr(loss, "reduction", "mean") != "mean":
         message = "training and evaluation take the mean over rows"
         hint = "leave reduction out"
         raise ConfigError([component.problem(message, "reduction", fault="C22", hint=hint)])
+    if isinstance(loss, BCEWithLogitsLoss):
+        with _placed(lambda fault: component.mark, component.where):
+            _check_shares(data.dataset.targets)
     return loss
+
+
+def _check_output(
+    config: Config, names: tuple[str, ...] | None, output_shape: tuple[int, ...]
+) -> None:
+    """The model must end with one number, or one score for each class. Raises ConfigError C23."""
+    size, there = (1, "targets") if names is None else (len(names), "classes")
+    if output_shape in ((size,), () if names is None else (size,)):
+        return
+    last, loss = config.model.layers[-1], config.loss
+    message = f"the model ends with {with_batch(output_shape)}, {loss.name} needs "
+    hint = f"end the model with linear: $data.{there}"
+    if len(output_shape) > 1:
+        hint += ', and put "flatten" before that linear'
+    found = last.problem(message + with_batch((size,)), fault="C23", hint=hint)
+    raise ConfigError([found])
+
+
+def _check_shares(targets: np.ndarray) -> None:
+    """Raises DataError D08 for targets that are no probabilities."""
+    low, high = float(targets.min()), float(targets.max())
+    if low < 0 or high > 1:
+        raise DataError(
+            f"targets must be within [0, 1], those of the data go from {low:g} to {high:g}; "
+            f"use mse, or scale the column",
+            fault="D08",
+        )
 
 
 def build_metrics(config: Config, data: LoadedData) -> dict[str, Any]:
@@ -245,13 +279,17 @@ def build_metrics(config: Config, data: LoadedData) -> dict[str, Any]:
     ]
     if wrong:
         raise ConfigError(wrong)
-    return {component.name: _make(component) for component in config.metrics}
+    return {component.name: component.make() for component in config.metrics}
 
 
 def build_trainer(config: Config, data: LoadedData) -> Trainer:
-    """Everything that training needs. Raises ConfigError, ResourceError."""
+    """Everything that training needs; adds to `data.warnings`. Raises ConfigError, ResourceError.
+
+    The model, the loss and their gradients are tried on two rows.
+    """
     config = with_data(config, data)
-    model, output_shape = build_model(config, data)
+    model, out = build_model(config, data.trial_rows(config.train.dtype))
+    output_shape = out.shape[1:]
     loss = build_loss(config, data, output_shape)
     metrics = build_metrics(config, data)
     splits = data.examples(output_shape, config.train.dtype)
@@ -260,21 +298,39 @@ def build_trainer(config: Config, data: LoadedData) -> Trainer:
     optimizer = _optimizer(config, model)
     wanted = {"total_steps": total, "steps_per_epoch": per_epoch}
     supplied = getattr(config.schedule.target, "supplied", ())
-    schedule = _make(config.schedule, **{name: wanted[name] for name in supplied})
+    schedule = config.schedule.make(**{name: wanted[name] for name in supplied})
     train = config.train
     stop = train.early_stop
-    _check_monitored(config, splits)
+    data.warnings.extend(_doubts(config, per_epoch))
+    unreached = without_gradient(config, model, loss, out, splits["train"].targets[_TRIAL])
+    if unreached:
+        data.warnings.append(f"no gradient of the loss reaches {', '.join(unreached)}")
     settings = Settings(
         seed=config.seed,
         epochs=train.epochs,
         batch_size=train.batch_size,
+        eval_batch_size=train.eval_batch_size,
         clip_norm=train.clip_norm,
-        save_every=_steps(train.checkpoint.every, per_epoch),
+        save_every=train.checkpoint.every.steps(total, per_epoch),
         best=_monitored(train.checkpoint.best, splits),
         stop_metric=_monitored(stop.metric if stop else train.checkpoint.best, splits),
         patience=stop.patience if stop else None,
     )
-    return Trainer(model, loss, optimizer, splits, settings, schedule=schedule, metrics=metrics)
+    trainer = Trainer(model, loss, optimizer, splits, settings, schedule=schedule, metrics=metrics)
+    _check_monitored(config, trainer)
+    return trainer
+
+
+def _doubts(config: Config, per_epoch: int) -> Iterator[str]:
+    """What is allowed, and seldom meant."""
+    last, schedule = config.model.layers[-1].name, config.schedule
+    if config.loss.name == "cross_entropy" and last in ("softmax", "log_softmax"):
+        yield f"cross_entropy applies log-softmax itself: leave out {last}"
+    size = schedule.arguments.get("step_size")
+    if isinstance(size, Length) and size.unit == "steps" and size.amount < per_epoch:
+        steps = f"{size.amount} optimizer step{'s' if size.amount > 1 else ''}"
+        meant = f"{size.amount} epoch{'s' if size.amount > 1 else ''}"
+        yield f"step_size: {size} means {steps}; write '{meant}' if you mean epochs"
 
 
 def _optimizer(config: Config, model: Module) -> Any:
@@ -284,7 +340,7 @@ def _optimizer(config: Config, model: Module) -> Any:
         message = "the model has no parameters, so there is nothing to train"
         last = config.model.layers[-1]
         raise ConfigError([last.problem(message, fault="T06", hint="add a linear layer")])
-    optimizer = _make(config.optimizer, params=parameters)
+    optimizer = config.optimizer.make(params=parameters)
     held = sum(p.data.nbytes for p in parameters)
     slots = len(optimizer.slots(optimizer.param_groups[0]))
     needed = 2 * held * (1 + slots)  # gradients and state, and copies of all while saving
@@ -299,26 +355,20 @@ def _optimizer(config: Config, model: Module) -> Any:
     return optimizer
 
 
-def _steps(every: Every, per_epoch: int) -> int:
-    return every.count * (per_epoch if every.unit == "epoch" else 1)
-
-
 def _monitored(metric: str, splits: Mapping[str, Examples]) -> str:
     """Without validation rows the default, val/loss, is the training loss."""
     return "train/loss" if metric == "val/loss" and "val" not in splits else metric
 
 
-def _check_monitored(config: Config, splits: Mapping[str, Examples]) -> None:
+def _check_monitored(config: Config, trainer: Trainer) -> None:
     """What training monitors must be measured. Raises ConfigError at the name in the config."""
-    names = ["loss", *(component.name for component in config.metrics)]
-    known = ["train/loss", *(f"val/{name}" for name in names if "val" in splits)]
-    train = config.train
+    known, train = trainer.measured, config.train
     wanted = [(train.checkpoint.best, ("checkpoint", "best"))]
     if train.early_stop:
         wanted.append((train.early_stop.metric, ("early_stop", "metric")))
     problems = Problems()
     for name, keys in wanted:
-        if _monitored(name, splits) not in known:
+        if _monitored(name, trainer.splits) not in known:
             where = ".".join(("train", *keys))
             text = f"{where}: nothing called {quote(name)} is measured"
             hint = f"{suggest(name, known)}   there is: {', '.join(known)}".strip()
@@ -327,9 +377,11 @@ def _check_monitored(config: Config, splits: Mapping[str, Examples]) -> None:
 
 
 def _place(config: Config, *keys: str) -> Mark:
-    """Where the config writes the value at `keys`."""
+    """Where the config writes the value at `keys`, or what would hold it."""
     node: Any = config.tree
     for key in keys:
+        if key not in getattr(node, "entries", {}):
+            break
         node = node.entries[key].value
     mark: Mark = node.mark
     return mark

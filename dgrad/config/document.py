@@ -15,9 +15,12 @@ from dgrad.config.overrides import apply_overrides
 from dgrad.config.plugins import load_plugin
 from dgrad.config.schema import bind, component, convert
 from dgrad.config.signature import Choice, Example
+from dgrad.config.task import with_task
 from dgrad.config.tree import Entry, Mapping, Node, Scalar, Sequence
 from dgrad.config.values import Component, to_plain
 from dgrad.config.variables import with_vars
+from dgrad.errors import ParameterError
+from dgrad.optim.schedules import Length
 from dgrad.registry import (
     Count,
     Fraction,
@@ -31,6 +34,7 @@ from dgrad.registry import (
     schedules,
     transforms,
 )
+from dgrad.train.run_directory import RUN_NAME_RULE, is_run_name
 
 __all__ = [
     "Checkpointing",
@@ -57,35 +61,34 @@ class RunName(str):
     @classmethod
     def from_config(cls, value: object) -> RunName:
         """The name, checked. Raises ValueError."""
-        if not isinstance(value, str) or not re.fullmatch(
-            r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", value
-        ):
-            got = quote(value) if isinstance(value, str) else f"{value!r:.60}"
-            allowed = "1 to 100 letters, digits, '.', '_' or '-', not starting with a dot"
-            raise ValueError(f"expected {allowed}, got {got}")
-        if re.fullmatch(r"(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", value):
-            raise ValueError(f"{quote(value)} names a device on Windows, expected another name")
-        return cls(value)
+        if isinstance(value, str) and is_run_name(value):
+            return cls(value)
+        raise ValueError(f"expected {RUN_NAME_RULE}, got {_shown(value)}")
 
 
-@dataclass(frozen=True)
-class Every:
-    """An interval of training: `1 epoch`, `2 epochs`, `100 steps`."""
-
-    count: int
-    unit: Literal["epoch", "step"]
+class Every(Length):
+    """An interval of training: `1 epoch`, `0.5 epochs`, `100 steps` or 100; no percentage."""
 
     @classmethod
     def from_config(cls, value: object) -> Every:
-        """The interval that a text such as `2 epochs` names. Raises ValueError."""
-        match = re.fullmatch(r"([1-9][0-9]{0,17}) (epoch|step)s?", str(value))
-        if not match:
-            got = quote(value) if isinstance(value, str) else f"{value!r:.60}"
-            raise ValueError(f'expected an interval such as "1 epoch" or "100 steps", got {got}')
-        return cls(int(match[1]), "epoch" if match[2] == "epoch" else "step")
+        """The interval that `2 epochs` or 100 names. Raises ValueError."""
+        try:
+            every = super().from_config(value)
+        except ParameterError:
+            every = None
+        if every is None or every.unit == "%" or every.amount == 0:
+            wanted = 'an interval such as "1 epoch" or "100 steps"'
+            raise ValueError(f"expected {wanted}, got {_shown(value)}")
+        return every
 
-    def __str__(self) -> str:
-        return f"{self.count} {self.unit}{'s' if self.count > 1 else ''}"
+    def plain(self) -> str:
+        """What `from_config` reads as this interval."""
+        text = f"{super().plain()}{' steps' if self.unit == 'steps' else ''}"
+        return text.removesuffix("s") if self.amount == 1 else text
+
+
+def _shown(value: object) -> str:
+    return quote(value) if isinstance(value, str) else f"{value!r:.60}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +186,7 @@ class EarlyStop:
 class Checkpointing:
     """Save every so often, keep the newest few, and the best by a metric."""
 
-    every: Every = Every(1, "epoch")
+    every: Every = Every.from_config("1 epoch")  # noqa: RUF009 - it is frozen
     keep: Count = 3
     best: str = "val/loss"
 
@@ -194,6 +197,7 @@ class Train:
 
     epochs: Count = 10
     batch_size: Count = 32
+    eval_batch_size: Count = 512
     clip_norm: Positive | None = None
     dtype: Literal["float32", "float64"] = "float32"
     early_stop: EarlyStop | None = None
@@ -264,6 +268,10 @@ def from_text(
     tree = with_vars(_completed(tree, path))
     _load_plugins(tree, plugins, problems)
     arguments = bind(Sections, tree, problems, "")
+    if arguments.get("data") and "loss" in arguments:
+        data = arguments["data"]
+        reader = with_task(data.reader, arguments["loss"], problems)
+        arguments["data"] = dataclasses.replace(data, reader=reader)
     problems.raise_if_any()
     return Config(**arguments, path=path, text=text, tree=tree)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ from dgrad.config import yaml
 from dgrad.config.build import LoadedData, build_trainer, load_data, read_data
 from dgrad.config.document import Config, from_text
 from dgrad.data.dataset import Dataset
-from dgrad.errors import CheckpointError, DataError, DgradError, DivergedError
+from dgrad.errors import CheckpointError, DataError, DgradError, ParameterError
 from dgrad.train import checkpoint
 from dgrad.train.environment import environment
+from dgrad.train.files import AppendLog
 from dgrad.train.run_directory import RunDirectory, find_checkpoint
-from dgrad.train.threads import blas_threads, fit_threads
-from dgrad.train.trainer import Progress, Trainer, Watcher
+from dgrad.train.threads import blas_threads, suited_threads
+from dgrad.train.trainer import Progress, Trainer, Watcher, section
 
 __all__ = ["Experiment", "Outcome"]
 
@@ -40,7 +42,7 @@ class Outcome:
 
 
 class Experiment:
-    """A config with its data and its trainer; BLAS uses as many threads as suit it."""
+    """A config with its data and its trainer."""
 
     def __init__(
         self, config: Config, data: LoadedData, trainer: Trainer, checkpoint: Path | None = None
@@ -49,7 +51,6 @@ class Experiment:
         self.data = data
         self.trainer = trainer
         self.checkpoint = checkpoint  # the file it was restored from
-        fit_threads(config.train.batch_size, sum(p.size for p in trainer.parameters))
 
     @classmethod
     def build(cls, config: Config) -> Experiment:
@@ -58,61 +59,83 @@ class Experiment:
         return cls(config, data, build_trainer(config, data))
 
     @classmethod
-    def restore(cls, path: Path, *, plugins: Sequence[Path] = ()) -> Experiment:
+    def restore(
+        cls, path: Path, *, plugins: Sequence[Path] = (), overrides: Sequence[str] = ()
+    ) -> Experiment:
         """The experiment that wrote a checkpoint, with its weights, transforms and counters.
 
         path: a checkpoint, a run directory, or the directory of a run's name. A checkpoint never
-        loads code: plugins that its config names must be named again by the caller.
-        Raises CheckpointError, DataError (the data changed since), ConfigError.
+        loads code: plugins that its config names must be named again by the caller. overrides:
+        `data.csv.path=FILE` and the like, for data that were moved since.
+        Raises CheckpointError, DataError (the data changed since), ConfigError, ParameterError.
         """
+        for each in overrides:
+            key = each.partition("=")[0]
+            if not key.startswith("data.") or key.startswith(("data.split", "data.transforms")):
+                expected = "one of the data's reader, such as data.csv.path"
+                raise ParameterError("checkpoint", "a key to change", expected, key)
         stored = checkpoint.load(find_checkpoint(path))
         text, progress, digests = _stored_facts(stored)
-        config = _stored_config(stored.path, text, plugins)
-        dataset = read_data(config)
+        config = _stored_config(stored.path, text, plugins, overrides)
+        dataset = _stored_data(config)
         _check_sources(dataset, digests, stored.path)
         states: dict[str, dict[str, Any]] = {}
-        for name, array in _section(stored.tensors, "transform").items():
+        for name, array in section(stored.tensors, "transform").items():
             index, _, key = name.partition(".")
             states.setdefault(index, {})[key] = array
         data = load_data(config, dataset, states)
         trainer = build_trainer(config, data)
-        trainer.model.load_state_dict(_section(stored.tensors, "model"))
-        trainer.optimizer.load_state_arrays(
-            _section(stored.tensors, "optimizer"), trainer.model.named_parameters()
-        )
-        trainer.progress = progress
+        trainer.load_tensors(stored.tensors, progress)
         return cls(config, data, trainer, stored.path)
 
     def run(
         self, directory: RunDirectory, argv: Sequence[str], watchers: Sequence[Watcher] = ()
     ) -> Outcome:
         """Train, writing everything into the run directory; measure the best weights at the end."""
-        config = self.config
-        directory.write_text("config.yaml", config.text)
-        directory.write_text("resolved.yaml", yaml.dump(config.resolved()))
-        record = {**environment(argv, config.seed), "blas_threads": blas_threads()}
+        with self._threads():
+            record = {**environment(argv, self.config.seed), "blas_threads": blas_threads()}
+            self._describe_in(directory, record)
+
+            def save(tensors: dict[str, np.ndarray], best: bool) -> None:
+                tensors.update(self._transform_tensors())
+                metadata = self._metadata(record, directory.metrics)
+                directory.save_checkpoint(self.trainer.progress.step, tensors, metadata, best=best)
+
+            try:
+                how = self.trainer.fit(save=save, watchers=[_Recorder(directory), *watchers])
+            except DgradError as error:
+                directory.log.append(f"error[{error.fault}] {error}")
+                raise
+            return self._outcome(how, directory.path)
+
+    def _describe_in(self, directory: RunDirectory, record: dict[str, Any]) -> None:
+        """Write the files that say what is trained, on what, and where."""
+        directory.write_text("config.yaml", self.config.text)
+        directory.write_text("resolved.yaml", yaml.dump(self.config.resolved()))
         directory.write_text("environment.json", json.dumps(record, indent=1) + "\n")
         parts = self.data.split
         directory.write_arrays(
             "splits.npz", {"train": parts.train, "val": parts.val, "test": parts.test}
         )
 
-        def save(progress: Progress, best: bool) -> None:
-            tensors = self.tensors()
-            _check_finite(tensors, progress.step)
-            directory.save_checkpoint(progress.step, tensors, self.metadata(record), best=best)
-
-        try:
-            how = self.trainer.fit(save, _Recorder(directory), *watchers)
-        except DgradError as error:
-            directory.log.append(f"error[{error.fault}] {error}")
-            raise
-        path = find_checkpoint(directory.path)
-        best = checkpoint.load(path)
-        self.trainer.model.load_state_dict(_section(best.tensors, "model"))
+    def _outcome(self, how: str, path: Path) -> Outcome:
+        """Measure the best weights; of an interrupted run nothing is measured."""
         split = "test" if "test" in self.trainer.splits else self.splits[-1]
-        results = {} if how == "interrupted" else self.trainer.evaluate(split)
-        return Outcome(how, path, split, results)
+        if how == "interrupted":
+            return Outcome(how, find_checkpoint(path, "latest"), split, {})
+        best = checkpoint.load(find_checkpoint(path))
+        self.trainer.model.load_state_dict(section(best.tensors, "model"))
+        return Outcome(how, best.path, split, self.trainer.evaluate(split))
+
+    def evaluate(self, split: str) -> dict[str, float]:
+        """Loss and metrics of a split, to the bit what `run` measures with the same weights."""
+        with self._threads():
+            return self.trainer.evaluate(split)
+
+    def _threads(self) -> AbstractContextManager[None]:
+        """As many BLAS threads as suit training; evaluations use them too, for equal bits."""
+        parameters = sum(p.size for p in self.trainer.parameters)
+        return suited_threads(self.config.train.batch_size, parameters)
 
     def describe(self) -> str:
         """One line: model, parameters, rows."""
@@ -126,24 +149,19 @@ class Experiment:
         """The splits that have rows."""
         return list(self.trainer.splits)
 
-    def tensors(self) -> dict[str, Any]:
+    def tensors(self) -> dict[str, np.ndarray]:
         """What a checkpoint stores as arrays: model, optimizer and transforms, by section."""
-        trainer = self.trainer
-        sections = {
-            "model": trainer.model.state_dict(),
-            "optimizer": trainer.optimizer.state_arrays(trainer.model.named_parameters()),
-            "transform": {
-                f"{i}.{key}": array
-                for i, transform in enumerate(self.data.transforms)
-                for key, array in transform.state().items()
-            },
-        }
+        return {**self.trainer.tensors(), **self._transform_tensors()}
+
+    def _transform_tensors(self) -> dict[str, np.ndarray]:
         return {
-            f"{s}.{name}": array for s, held in sections.items() for name, array in held.items()
+            f"transform.{i}.{key}": array
+            for i, transform in enumerate(self.data.transforms)
+            for key, array in transform.state().items()
         }
 
-    def metadata(self, environment: dict[str, Any]) -> dict[str, Any]:
-        """What a checkpoint stores as JSON."""
+    def _metadata(self, environment: dict[str, Any], log: AppendLog) -> dict[str, Any]:
+        """What a checkpoint stores as JSON. log: metrics.jsonl, to be cut back to where it is."""
         dataset = self.data.dataset
         return {
             "format": FORMAT,
@@ -155,6 +173,7 @@ class Experiment:
             "sources": [
                 {"path": s.path, "size": s.size, "sha256": s.sha256} for s in dataset.sources
             ],
+            "metrics": {"offset": log.offset, "sha256": log.sha256},
             "environment": environment,
         }
 
@@ -180,13 +199,7 @@ class _Recorder:
         self._directory.log.append(f"training ended: {outcome}")
 
 
-def _section(tensors: Mapping[str, Any], section: str) -> dict[str, Any]:
-    """The tensors of a section, by their names within it."""
-    start = f"{section}."
-    return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
-
-
-def _stored_facts(stored: checkpoint.Checkpoint) -> tuple[str, Progress, dict[str, str]]:
+def _stored_facts(stored: checkpoint.Checkpoint) -> tuple[str, Progress, list[str]]:
     """The config's text, the counters, and the sha256 of every data file, from the metadata."""
     version = stored.metadata.get("format")
     if version != FORMAT:
@@ -195,7 +208,7 @@ def _stored_facts(stored: checkpoint.Checkpoint) -> tuple[str, Progress, dict[st
             fault="K05",
         )
     try:
-        digests = {source["path"]: source["sha256"] for source in stored.metadata["sources"]}
+        digests = [str(source["sha256"]) for source in stored.metadata["sources"]]
         return stored.metadata["config"], Progress(**stored.metadata["progress"]), digests
     except (KeyError, TypeError) as error:
         raise CheckpointError(
@@ -205,8 +218,10 @@ def _stored_facts(stored: checkpoint.Checkpoint) -> tuple[str, Progress, dict[st
         ) from error
 
 
-def _stored_config(path: Path, text: str, plugins: Sequence[Path]) -> Config:
-    """The config that the checkpoint at `path` carries."""
+def _stored_config(
+    path: Path, text: str, plugins: Sequence[Path], overrides: Sequence[str]
+) -> Config:
+    """The config that the checkpoint at `path` carries, changed by `overrides`."""
     place = path.with_suffix(".yaml")  # what errors call the text inside the checkpoint
     named = yaml.plain(yaml.parse(text, str(place))).get("plugins")
     if named and not plugins:
@@ -216,24 +231,31 @@ def _stored_config(path: Path, text: str, plugins: Sequence[Path]) -> Config:
             f"If you trust it, add: {options}",
             fault="K19",
         )
-    return from_text(text, place, plugins=plugins)
+    return from_text(text, place, overrides, plugins=plugins)
 
 
-def _check_finite(tensors: Mapping[str, Any], step: int) -> None:
-    """Nothing that is not finite is ever saved: parameters, buffers, the optimizer's state."""
-    for name, array in tensors.items():
-        if not np.isfinite(array).all():
-            raise DivergedError(
-                f"{name} is not finite after step {step}; it is not saved, earlier checkpoints "
-                f"stay. Try a lower learning rate or train.clip_norm",
-                fault="T08",
-            )
+def _stored_data(config: Config) -> Dataset:
+    """What the config's reader reads; a missing file is an error that says how to name another."""
+    try:
+        return read_data(config)
+    except DataError as error:
+        reader = config.data.reader
+        moved = [k for k, v in reader.arguments.items() if isinstance(v, Path) and not v.exists()]
+        if not moved:
+            raise
+        options = " ".join(f"data.{reader.name}.{key}=FILE" for key in moved)
+        raise DataError(f"{error} (if it was moved, add: {options})", fault=error.fault) from error
 
 
-def _check_sources(dataset: Dataset, digests: Mapping[str, str], path: Path) -> None:
-    """The data files must be those that the run of the checkpoint at `path` was trained on."""
-    for source in dataset.sources:
-        before = str(digests.get(source.path))
+def _check_sources(dataset: Dataset, digests: Sequence[str], path: Path) -> None:
+    """The data files, wherever they are, must be those that the run at `path` was trained on."""
+    if len(dataset.sources) != len(digests):
+        raise DataError(
+            f"the data are {len(dataset.sources)} files, they were {len(digests)} when "
+            f"{path.name} was written",
+            fault="T26",
+        )
+    for source, before in zip(dataset.sources, digests, strict=True):
         if before != source.sha256:
             raise DataError(
                 f"{source.path} has changed since {path.name} was written: its sha256 is "

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dgrad.config.marks import Mark, problem
-from dgrad.errors import Problem
+from dgrad.errors import ConfigError, ParameterError, Problem
 
 __all__ = ["REFERENCE", "Component", "Reference", "to_plain"]
 
@@ -49,6 +49,15 @@ class Component:
     def plain(self) -> dict[str, Any]:
         """`{name: {argument: value, ...}}`, every value shown, as Python data."""
         return {self.name: to_plain(self.arguments)}
+
+    def make(self, **supplied: Any) -> Any:
+        """target(**arguments, **supplied); a refused argument is a ConfigError at its place."""
+        try:
+            return self.target(**self.arguments, **supplied)
+        except ParameterError as error:
+            message = f"{error.parameter} must be {error.expected}, got {error.value!r}"
+            found = self.problem(message, error.parameter, fault=error.fault)
+            raise ConfigError([found]) from error
 
     def problem(
         self, message: str, argument: str | None = None, *, fault: str = "C08", hint: str = ""

@@ -14,7 +14,7 @@ import numpy as np
 from dgrad.core.modes import is_grad_enabled, paused
 from dgrad.core.node import Node
 from dgrad.core.tensor import Tensor
-from dgrad.errors import DgradError, OpDefinitionError
+from dgrad.errors import DgradError, DtypeError, OpDefinitionError
 
 if TYPE_CHECKING:
     from dgrad.core.op import Op
@@ -45,6 +45,8 @@ def _unary(op: Op) -> Callable[..., Any]:
         edge, x = x.node, x.data
         try:
             out = forward(x)
+        except DgradError:
+            raise
         except FORWARD_ERRORS as cause:
             raise op.error(cause, (x,)) from cause
         if type(out) is not ndarray:
@@ -54,7 +56,7 @@ def _unary(op: Op) -> Callable[..., Any]:
         if edge is None or (paused and not is_grad_enabled()):
             made.node = None
             return made
-        (keep_x, keep_out), _, shapes, size = plan = plans[1] or op.plan(1)
+        (keep_x, keep_out), _, shapes, size = plan = plans[1]
         if shapes:
             saved = plan.keep((x, out))
         elif size:
@@ -82,6 +84,8 @@ def _binary(op: Op) -> Callable[..., Any]:
             return forward(x, y)
         try:
             out = forward(x, y)
+        except DgradError:
+            raise
         except FORWARD_ERRORS as cause:
             raise op.error(cause, (x, y)) from cause
         if type(out) is not ndarray:
@@ -92,7 +96,7 @@ def _binary(op: Op) -> Callable[..., Any]:
         if not mask or (paused and not is_grad_enabled()):
             made.node = None
             return made
-        (keep_x, keep_y, keep_out), _, shapes, size = plan = plans[mask] or op.plan(mask)
+        (keep_x, keep_y, keep_out), _, shapes, size = plan = plans[mask]
         if shapes:
             saved = plan.keep((x, y, out))
         elif size:
@@ -112,6 +116,12 @@ def _general(op: Op) -> Callable[..., Any]:
     def call(*args: Any, **params: Any) -> Any:
         if variadic or len(args) != arity or (params and not names.isdisjoint(params)):
             args, params = op.bind(args, params)
+        for name, value in params.items():
+            if isinstance(value, Tensor):
+                raise DtypeError(
+                    f"{op.name}: {name} is a static parameter, without gradient: "
+                    f"pass a number or an array, not a Tensor"
+                )
         arrays: list[Any] = []
         edges: list[Any] = []
         found = False
@@ -152,8 +162,8 @@ def _general(op: Op) -> Callable[..., Any]:
         inputs: Sequence[Any] = arrays
         if variadic:
             mask, inputs = 1, [tuple(arrays)]
-        plan = plans[mask] or op.plan(mask)
-        made.node = Node(op, tuple(edges), plan.keep((*inputs, out, *kept)), params, out)
+        saved = plans[mask].keep((*inputs, out, *kept))
+        made.node = Node(op, tuple(edges), saved, params, out)
         return made
 
     return call

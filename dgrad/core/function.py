@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -48,6 +48,11 @@ class Context:
                     f"keep other values as attributes of ctx"
                 )
         self._to_save = tensors
+
+    if TYPE_CHECKING:  # users keep values of their own on it
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
@@ -105,15 +110,12 @@ class _Final(Function):
 
     @staticmethod
     def forward(ctx: Context, name: str, result: Tensor, *sources: Any) -> Tensor:
-        ctx.name = name  # type: ignore[attr-defined]
+        ctx.name = name
         return result
 
     @staticmethod
     def backward(ctx: Context, *grads: Any) -> Any:
-        raise GraphError(
-            f"{ctx.name} is once_differentiable: "  # type: ignore[attr-defined]
-            f"it has no second derivative"
-        )
+        raise GraphError(f"{ctx.name} is once_differentiable: it has no second derivative")
 
 
 def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
@@ -150,7 +152,11 @@ class _CustomOp:
 
     def pull(self, node: Node, g: Any, edges: Sequence[Any], record: bool) -> Sequence[Any]:
         """Gradients for every edge, from the gradient, or the list of them, of the results."""
-        grads = map(_cotangent, g if isinstance(g, list) else [g], node.params["results"])
+        if node.outputs is None:
+            g, outputs = (g,), ((node.shape, node.dtype),)
+        else:
+            outputs = node.outputs
+        grads = map(_cotangent, g, outputs)
         ctx = self.ctx
         before = ctx._saved  # of the walk that we are in, if this is a backward inside a backward
         ctx._saved = tuple(_unpack(entry, node, record) for entry in node.saved)
@@ -185,12 +191,10 @@ def _record(
 ) -> tuple[Any, ...]:
     """The results on one node, and on an Output node each when there are several."""
     arrays = [r.data if isinstance(r, Tensor) else None for r in results]
-    params = {
-        "outputs": 0 if single else len(results),
-        "results": [None if a is None else (a.shape, a.dtype) for a in arrays],
-    }
     first = next((a for a in arrays if a is not None), np.empty(0))
-    node = Node(op, edges, (), params, first)
+    node = Node(op, edges, (), {}, first)
+    if not single:
+        node.outputs = tuple(None if a is None else (a.shape, a.dtype) for a in arrays)
     links = {id(t): edge for t, edge in zip(inputs, edges, strict=True) if isinstance(t, Tensor)}
     own = {id(a): i for i, a in enumerate(arrays)}
     node.saved = tuple(
@@ -222,5 +226,5 @@ def _unpack(entry: Any, node: Node, record: bool) -> Tensor | None:
         return None
     array, edge, own = entry
     if record and edge is None and own is not None:
-        edge = node if node.params["outputs"] == 0 else Output(node, own, array)
+        edge = node if node.outputs is None else Output(node, own, array)
     return from_parts(array, edge if record else None)

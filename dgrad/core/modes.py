@@ -14,19 +14,30 @@ __all__ = ["enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-paused: set[int] = set()  # threads that do not record now; empty nearly always, so cheap to ask
+class _Mode(threading.local):
+    """The truth, per thread."""
+
+    recording = True
+
+
+_mode = _Mode()
+# One entry for every thread that does not record: while it is empty, and it nearly always is, the
+# hot path need not ask _mode. A thread that dies paused leaves its entry: correct, only slower.
+paused: list[None] = []
 
 
 def is_grad_enabled() -> bool:
     """Whether an operation called now, in this thread, would record."""
-    return not paused or threading.get_ident() not in paused
+    return _mode.recording
 
 
 def _set(recording: bool) -> None:
-    if recording:
-        paused.discard(threading.get_ident())
-    else:
-        paused.add(threading.get_ident())
+    if recording and not _mode.recording:
+        _mode.recording = True
+        paused.pop()
+    elif not recording and _mode.recording:
+        paused.append(None)  # first: an entry too many does no harm, one too few would
+        _mode.recording = False
 
 
 class _GradMode:
@@ -112,4 +123,26 @@ class enable_grad(_GradMode):
 
 
 class set_grad_enabled(_GradMode):
-    """Recording on or off by a flag: `with set_grad_enabled(training): ...`."""
+    """Recording on or off by a flag, from the call on: `set_grad_enabled(False)`.
+
+    As `with set_grad_enabled(training): ...` it restores, on exit, what was there before the call;
+    as a decorator it sets the mode only while the function runs.
+    """
+
+    def __init__(self, recording: bool) -> None:
+        super().__init__(bool(recording))
+        super().__enter__()
+        self._entered = True  # by the call itself: the first `with` has nothing more to note
+
+    def __enter__(self) -> None:
+        if self._entered:
+            self._entered = False
+            _set(self.recording)
+        else:
+            super().__enter__()
+
+    def __call__(self, function: F) -> F:
+        if self._entered:
+            self._entered = False
+            self.__exit__()
+        return super().__call__(function)

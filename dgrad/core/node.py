@@ -16,20 +16,20 @@ import numpy as np
 if TYPE_CHECKING:
     from dgrad.core.tensor import Tensor
 
-__all__ = ["FREED", "Hooks", "Leaf", "Node", "Output"]
+__all__ = ["Hooks", "Leaf", "Node", "Output"]
 
 next_seq = itertools.count(1).__next__
-
-FREED: Any = "freed"  # stands in Node.saved once backward has passed
 
 
 class Node:
     """One recorded operation: what it needs for its gradient, and where its inputs came from.
 
-    `saved` follows the op's layout (see core/op.py); `()` when its rules need nothing.
+    `saved` follows the op's layout (see core/saved.py); `()` when its rules need nothing.
+    `outputs` is None for one output; for several, (shape, dtype) of each, None for those that are
+    no arrays. `shape` and `dtype` are those of the first array.
     """
 
-    __slots__ = ("dtype", "edges", "hooks", "op", "params", "saved", "seq", "shape")
+    __slots__ = ("dtype", "edges", "hooks", "op", "outputs", "params", "saved", "seq", "shape")
 
     def __init__(
         self,
@@ -47,6 +47,7 @@ class Node:
         self.shape = out.shape
         self.dtype = out.dtype
         self.hooks: Hooks | None = None
+        self.outputs: tuple[Any, ...] | None = None
 
     @property
     def name(self) -> str:

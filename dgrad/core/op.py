@@ -17,15 +17,16 @@ import functools
 import inspect
 import reprlib
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol, cast, overload
+from typing import Any, Protocol, cast, overload
 
 import numpy as np
 
 from dgrad import registry
 from dgrad.core.call import caller
 from dgrad.core.node import Node
-from dgrad.core.protocols import NUMPY_OPS
-from dgrad.core.tensor import Tensor, from_parts, raw_gradients
+from dgrad.core.protocols import ABOUT, LIKE, NUMPY_OPS
+from dgrad.core.saved import Plan, Plans, as_tensors
+from dgrad.core.tensor import Tensor, raw_gradients
 from dgrad.errors import DtypeError, GraphError, OpDefinitionError, ShapeError
 
 __all__ = ["Op", "OpFunction", "op"]
@@ -49,35 +50,11 @@ class OpFunction(Protocol):
         """Rules for raw arrays only: in place, `out=` and kept values allowed."""
 
 
-class Plan(NamedTuple):
-    """What a node keeps: entries of the op's layout, for one choice of inputs that want gradients.
-
-    flags: for each input and out, whether it is kept; values: those kept as they are, by index;
-    shapes: (index, input) of those kept as a shape; size: entries up to the last one kept.
-    """
-
-    flags: tuple[bool, ...]
-    values: tuple[int, ...]
-    shapes: tuple[tuple[int, int], ...]
-    size: int
-
-    def keep(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The saved tuple. values: inputs, out, kept values."""
-        if not self.size:
-            return ()
-        saved: list[Any] = [None] * self.size
-        for i in self.values:
-            saved[i] = values[i]
-        for i, source in self.shapes:
-            saved[i] = _shape(values[source])
-        return tuple(saved)
-
-
 class Op:
     """The record of an op: its forward, its rules, and what they need kept.
 
-    `saved` of its nodes is laid out as: inputs, out, kept values, `<input>_shape` of each input;
-    entries that no active rule asks for are None. A variadic op has one input, a tuple.
+    `saved` of its nodes follows `layout` (see core/saved.py); `asked` and `fast_asked` hold, for
+    each input, the entries that its rules ask for. A variadic op has one input, a tuple.
     """
 
     def __init__(
@@ -116,38 +93,46 @@ class Op:
             *(f"{name}_shape" for name in self.inputs),
         )
         self.asked: dict[str, set[int]] = {name: set() for name in self.inputs}
+        self.fast_asked: dict[str, set[int]] = {name: set() for name in self.inputs}
         self.rules: tuple[Rule | None, ...] | None = (None,) * len(self.inputs)
         self.raw_rules: tuple[Any, ...] | None = self.rules  # for walks that are not recorded
         self.joint: Rule | None = None
         self.fast_joint: Rule | None = None
-        self.plans: list[Plan | None] = [None] * (1 << len(self.inputs))
+        self.plans = Plans(self.plan)
 
     # -- declaring rules ------------------------------------------------------------------------
 
     def vjp(self, joint: Callable[..., Any] | None = None, /, **rules: Any) -> None:
-        """Rules in plain NumPy, valid for arrays and for Tensors: they give every order."""
-        self.joint, self.rules = self._declare(joint, rules, fast=False)
-        self.raw_rules = self.rules
+        """Rules in plain NumPy, valid for arrays and for Tensors: they give every order.
+
+        They replace all earlier rules, also the fast ones.
+        """
+        self.joint, self.rules, self.asked = self._declare(joint, rules, fast=False)
+        self.raw_rules, self.fast_joint = self.rules, None
+        self.fast_asked = {name: set() for name in self.inputs}
+        self.plans.clear()
 
     def fast_vjp(self, joint: Callable[..., Any] | None = None, /, **rules: Any) -> None:
         """Rules for raw arrays only, used when the walk is not recorded; vjp comes first."""
         if self.joint is None and not any(self.rules or ()):
             raise OpDefinitionError(f"op {self.name}: give vjp its rules before fast_vjp")
-        self.fast_joint, fast = self._declare(joint, rules, fast=True)
+        fast_joint, fast, asked = self._declare(joint, rules, fast=True)
         if fast is not None and self.rules is None:
             raise OpDefinitionError(f"op {self.name}: its vjp is joint, so fast_vjp must be too")
         if fast is not None:
             fast = tuple(map(lambda quick, plain: quick or plain, fast, cast(Any, self.rules)))
-        self.raw_rules = fast
+        self.fast_joint, self.raw_rules, self.fast_asked = fast_joint, fast, asked
+        self.plans.clear()
 
     def _declare(
         self, joint: Callable[..., Any] | None, rules: dict[str, Any], *, fast: bool
-    ) -> tuple[Rule | None, tuple[Rule | None, ...] | None]:
+    ) -> tuple[Rule | None, tuple[Rule | None, ...] | None, dict[str, set[int]]]:
+        """The joint rule, or the rules by input, and what they ask for; changes nothing."""
         if (joint is None) == (not rules):
             raise OpDefinitionError(f"op {self.name}: give a joint rule or rules by input name")
-        self.plans[:] = [None] * len(self.plans)
         if joint is not None:
-            return self._compile(joint, self.inputs, "joint", fast=fast), None
+            rule, entries = self._compile(joint, "joint", fast=fast)
+            return rule, None, dict.fromkeys(self.inputs, entries)
         if self.variadic:
             raise OpDefinitionError(f"op {self.name}: a variadic op takes a joint rule")
         unknown = sorted(set(rules) - set(self.inputs))
@@ -155,15 +140,17 @@ class Op:
             raise OpDefinitionError(
                 f"op {self.name}: rule for {unknown[0]!r}, but its inputs are {self.inputs}"
             )
-        return None, tuple(
-            self._compile(rules[name], (name,), name, fast=fast) if name in rules else None
+        compiled = [
+            self._compile(rules[name], name, fast=fast) if name in rules else (None, set[int]())
             for name in self.inputs
-        )
+        ]
+        asked = {name: entries for name, (_, entries) in zip(self.inputs, compiled, strict=True)}
+        return None, tuple(rule for rule, _ in compiled), asked
 
     def _compile(
-        self, rule: Callable[..., Any], serves: Sequence[str], label: str, *, fast: bool
-    ) -> Rule:
-        """The rule as a function of (g, saved, params); notes what it asks for."""
+        self, rule: Callable[..., Any], label: str, *, fast: bool
+    ) -> tuple[Rule, set[int]]:
+        """The rule as a function of (g, saved, params), and the entries of saved it asks for."""
         parameters = inspect.signature(rule).parameters.values()
         names = [p.name if p.kind is not p.KEYWORD_ONLY else f"*, {p.name}" for p in parameters]
         allowed = {*self.layout, *self.statics} - (set() if fast else set(self.keeps))
@@ -175,9 +162,8 @@ class Op:
                 f"op {self.name}, rule {label}: parameters are g, then any of "
                 f"{sorted(allowed)}; got ({', '.join(names)})"
             )
-        for name in serves:
-            self.asked[name].update(self.layout.index(n) for n in names[1:] if n in self.layout)
-        return _compiled(rule, [self._source(name) for name in names[1:]])
+        sources = [self._source(name) for name in names[1:]]
+        return _compiled(rule, sources), {index for index, _, _ in sources if index >= 0}
 
     def _source(self, name: str) -> tuple[int, str, Any]:
         """Where a rule's argument comes from: (index in saved, "", _) or (-1, static, default)."""
@@ -224,7 +210,7 @@ class Op:
         return args, params
 
     def plan(self, mask: int) -> Plan:
-        """What to keep when the inputs in `mask` want gradients, computed once per mask."""
+        """What to keep when the inputs in `mask` want gradients; GraphError if one has no rule."""
         wanted: set[int] = set()
         for bit, name in enumerate(self.inputs):
             if mask >> bit & 1:
@@ -233,15 +219,8 @@ class Op:
                         f"{self.name} has no gradient with respect to {name!r}: "
                         f"detach() that input, or give {self.name}.vjp a rule for it"
                     )
-                wanted |= self.asked[name]
-        shapes = len(self.layout) - len(self.inputs)  # where they begin in the layout
-        plan = self.plans[mask] = Plan(
-            flags=tuple(i in wanted for i in range(len(self.inputs) + 1)),
-            values=tuple(sorted(i for i in wanted if i < shapes)),
-            shapes=tuple((i, i - shapes) for i in sorted(wanted) if i >= shapes),
-            size=max(wanted, default=-1) + 1,
-        )
-        return plan
+                wanted |= self.asked[name] | self.fast_asked[name]
+        return Plan.of(wanted, len(self.inputs), len(self.layout))
 
     def error(self, cause: Exception, inputs: Sequence[Any]) -> Exception:
         """`cause`, raised by the forward, as an error that names the op and its inputs."""
@@ -253,7 +232,7 @@ class Op:
 
     def pull(self, node: Node, g: Any, edges: Sequence[Any], record: bool) -> Sequence[Any]:
         """Gradients for every edge; None where there is none. g: array, or Tensor if recorded."""
-        saved = self.wrap(node) if record else node.saved
+        saved = as_tensors(node, len(self.inputs), self.variadic) if record else node.saved
         joint = self.joint if record else self.fast_joint or self.joint
         if joint is not None:
             params = {**node.params, "needs": tuple(edge is not None for edge in edges)}
@@ -269,31 +248,6 @@ class Op:
             None if edge is None else rule(g, saved, node.params)
             for rule, edge in zip(cast(Any, self.rules), edges, strict=True)
         ]
-
-    def wrap(self, node: Node) -> tuple[Any, ...]:
-        """The saved values as Tensors on the graph, so that rules applied to them are recorded."""
-        saved = node.saved
-        if not saved:
-            return saved
-        count = len(self.inputs)
-        inputs = tuple(
-            _link(saved[i], node.edges if self.variadic else node.edges[i])
-            for i in range(min(count, len(saved)))
-        )
-        if len(saved) <= count:
-            return inputs
-        out = None if saved[count] is None else from_parts(saved[count], node)
-        return (*inputs, out, *saved[count + 1 :])
-
-
-def _link(value: Any, edge: Any) -> Any:
-    if isinstance(edge, tuple) and value is not None:
-        return tuple(_link(v, e) for v, e in zip(value, edge, strict=True))
-    return value if edge is None or value is None else from_parts(value, edge)
-
-
-def _shape(value: Any) -> Any:
-    return tuple(np.shape(v) for v in value) if isinstance(value, tuple) else np.shape(value)
 
 
 def _describe(value: Any) -> str:
@@ -351,7 +305,8 @@ def op(
     numpy: NumPy functions that mean this op when called on a Tensor.
     example: rng -> (arrays, static parameters) to check it at; two-axis normal arrays if left out.
     operators, methods: names it gets on Tensor; a second operator is the reflected one.
-    Raises OpDefinitionError when a rule asks for a name that is not among those above.
+    Raises OpDefinitionError when a NumPy function or a name on Tensor is taken, and, from `.vjp`,
+    when a rule asks for a name that is not among those above.
     """
     if function is None:
         return functools.partial(
@@ -373,11 +328,28 @@ def op(
     )
     call = cast(Any, functools.wraps(function)(caller(record)))
     call.op, call.vjp, call.fast_vjp = record, record.vjp, record.fast_vjp
+    targets = numpy if isinstance(numpy, tuple) else (numpy,)
+    _refuse_taken(record.name, targets, (*operators, *methods))
     registry.ops.register(record.name)(call)
-    for target in numpy if isinstance(numpy, tuple) else (numpy,):
-        NUMPY_OPS[target] = call
+    NUMPY_OPS.update(dict.fromkeys(targets, call))
     for name in (*operators[:1], *methods):
         setattr(Tensor, name, call)
     for name in operators[1:]:
         setattr(Tensor, name, lambda self, other: call(other, self))
     return cast(OpFunction, call)
+
+
+def _refuse_taken(name: str, targets: Sequence[Any], attributes: Sequence[str]) -> None:
+    """Raise OpDefinitionError if the op would take the place of something: nothing is done yet."""
+    for target in targets:
+        label = f"op {name}: np.{getattr(target, '__name__', target)}"
+        if target in ABOUT or target in LIKE:
+            raise OpDefinitionError(f"{label} is answered without an op for every Tensor")
+        if target in NUMPY_OPS:
+            taken = NUMPY_OPS[target]
+            raise OpDefinitionError(f"{label} means {taken.__module__}.{taken.__name__} already")
+    for attribute in attributes:
+        if attribute in vars(Tensor):  # not hasattr: comparisons replace those of object
+            raise OpDefinitionError(
+                f"op {name}: Tensor.{attribute} exists already; choose another name"
+            )

@@ -58,6 +58,9 @@ def _array_function(
     self: Tensor, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     if function in ABOUT or function in LIKE:
+        filling = kwargs.get("fill_value", args[1] if len(args) > 1 else None)
+        if function is np.full_like and isinstance(filling, Tensor) and filling.requires_grad:
+            raise _refuse(function, "what it is filled with would lose its gradient")
         plain = {name: _plain(value) for name, value in kwargs.items()}
         result = function(*map(_plain, args), **plain)
         return Tensor(result) if function in LIKE else result

@@ -1,49 +1,74 @@
-"""Random streams without state to lose: every draw is a function of (seed, place, number).
+"""The stream of keys that initialisation and dropout draw from: a place, and a count from there.
 
-Philox is a counter-based generator (Salmon et al. 2011): any point of its stream is reached
-directly, so a run is resumed by telling the stream where it is.
+A draw is a function of its key, so a run is resumed by telling the stream where it is.
 """
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 
-from dgrad.errors import ParameterError
+from dgrad.randomness import Purpose, check_seed, philox
 
-__all__ = ["Key", "Stream", "default_stream", "generator", "manual_seed"]
+__all__ = ["Key", "Stream", "at", "current", "generator", "manual_seed"]
 
-Key = tuple[int, int, int]  # (seed, place, number of the draw)
+Key = tuple[int, Purpose, int, int]  # (seed, purpose, place, number of the draw)
 
 
 def generator(key: Key) -> np.random.Generator:
-    """A NumPy generator at the start of the key's own stream of 2**64 blocks."""
-    seed, place, number = key
-    counter = np.array([0, number, place, 0], dtype=np.uint64)
-    return np.random.Generator(np.random.Philox(key=seed, counter=counter))
+    """A NumPy generator at the start of the key's own words."""
+    return np.random.Generator(philox(*key))
 
 
 class Stream:
-    """Hands out keys: (seed, place, 0), (seed, place, 1), ... until it is moved."""
+    """Hands out keys: (seed, purpose, place, 0), (seed, purpose, place, 1), ..."""
 
-    def __init__(self, seed: int = 0) -> None:
-        self.move(seed)
+    __slots__ = ("number", "place", "purpose", "seed")
 
-    def move(self, seed: int, place: int = 0) -> None:
-        """Go to the start of a place (a training step's number, say) of a seed's stream."""
-        if not (0 <= seed < 2**64 and 0 <= place < 2**64):
-            raise ParameterError("stream", "seed and place", ">= 0 and < 2**64", (seed, place))
-        self.seed, self.place, self.number = seed, place, 0
+    def __init__(self, seed: int = 0, purpose: Purpose = Purpose.INIT, place: int = 0) -> None:
+        self.seed, self.purpose, self.place, self.number = seed, purpose, place, 0
 
     def key(self) -> Key:
         """The next key."""
-        key = (self.seed, self.place, self.number)
+        key = (self.seed, self.purpose, self.place, self.number)
         self.number += 1
         return key
 
 
-default_stream = Stream()
+class _Thread(threading.local):
+    """Each thread has a stream of its own, so that none disturbs the draws of another."""
+
+    def __init__(self) -> None:
+        self.stream = Stream()
+
+
+_thread = _Thread()
+
+
+def current() -> Stream:
+    """The stream that this thread draws from: that of `manual_seed(0)` until it is told another."""
+    return _thread.stream
+
+
+class at(Stream):
+    """Context: draw from the start of (seed, purpose, place); afterwards from where it was before.
+
+    place: a training step's number, say.
+    """
+
+    __slots__ = ("_before",)
+
+    def __enter__(self) -> Stream:
+        self._before = _thread.stream
+        _thread.stream = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _thread.stream = self._before
 
 
 def manual_seed(seed: int) -> None:
-    """Restart the stream that initialisation and dropout draw from."""
-    default_stream.move(seed)
+    """Restart this thread's stream. Raises ParameterError unless seed lies in 0..2^64-1."""
+    check_seed(seed)
+    _thread.stream = Stream(seed)

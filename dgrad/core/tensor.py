@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
@@ -158,7 +159,7 @@ class Tensor:
         retain_graph: keep saved values for another walk; as create_graph unless given.
         inputs: fill only these Tensors' `.grad`. Raises GraphError, ShapeError.
         """
-        walk.backward(self, gradient, retain_graph, create_graph, inputs)
+        engine.backward(self, gradient, retain_graph, create_graph, inputs)
 
     def register_hook(self, hook: Callable[[Tensor], Any]) -> HookHandle:
         """Call hook(gradient) with the summed gradient of self; a result replaces it."""
@@ -170,8 +171,6 @@ class Tensor:
 
     def retain_grad(self) -> None:
         """Let backward fill `.grad` of this non-leaf too."""
-        import weakref
-
         if self.node is None:
             raise GraphError("retain_grad needs a Tensor that requires grad")
         if not self.is_leaf:
@@ -328,4 +327,4 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return Tensor(array)
 
 
-import dgrad.core.backward as walk  # noqa: E402 - it imports Tensor, so Tensor must exist
+import dgrad.core.backward as engine  # noqa: E402 - it imports Tensor, so Tensor must exist

@@ -9,22 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgrad.errors import DataError, ParameterError, ShapeError
+from dgrad.randomness import Purpose, philox
 
 __all__ = ["Batches", "permutation"]
 
 
-def permutation(n: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
-    """A random order of 0..n-1, (n,) int64: the same for the same (n, seed, epoch), always.
+def permutation(
+    n: int, *, seed: int, epoch: int = 0, purpose: Purpose = Purpose.SHUFFLE
+) -> NDArray[np.int64]:
+    """A random order of 0..n-1, (n,) int64: the same for the same arguments, always.
 
-    The order that sorts n raw 64-bit words of Philox4x64-10 (Salmon et al. 2011, "Parallel random
-    numbers: as easy as 1, 2, 3") with the key (seed, epoch). NumPy promises these words for every
-    version and machine, as it does not for `Generator.permutation`; no state is kept or shared.
+    The order that sorts n raw words of `dgrad.randomness`: they are the same in every version of
+    NumPy, as `Generator.permutation` is not.
     Raises ParameterError unless seed and epoch lie in 0..2^64-1.
     """
-    for name, value in (("seed", seed), ("epoch", epoch)):
-        if not 0 <= value < 2**64:
-            raise ParameterError("permutation", name, "from 0 to 2^64 - 1", value)
-    words = np.random.Philox(key=np.array([seed, epoch], np.uint64)).random_raw(n)
+    words = philox(seed, purpose, epoch).random_raw(n)
     return np.argsort(words, kind="stable").astype(np.int64, copy=False)
 
 
@@ -71,26 +70,28 @@ class Batches:
         whole, rest = divmod(len(self.inputs), self.batch_size)
         return whole + (rest > 0 and not self.drop_last)
 
-    def epoch(self, k: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    def epoch(self, k: int, start: int = 0) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
         """The batches of epoch k: ((b, ...) inputs, (b, ...) targets), b = batch_size or the rest.
 
+        start: how many batches to pass over, as they were seen before a run was interrupted.
         A batch is valid until the next one is asked for. Shuffled batches lie in one buffer that
         is filled again each time (the last, short one is a view of its start): copy what must
         stay. Unshuffled ones are views of the data set itself: do not write to them.
         """
-        return self._shuffled(k) if self.shuffle else self._in_order()
+        starts = range(start * self.batch_size, len(self) * self.batch_size, self.batch_size)
+        return self._shuffled(k, starts) if self.shuffle else self._in_order(starts)
 
-    def _in_order(self) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
+    def _in_order(self, starts: range) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+        for start in starts:
             stop = start + self.batch_size
             yield self.inputs[start:stop], self.targets[start:stop]
 
-    def _shuffled(self, k: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    def _shuffled(self, k: int, starts: range) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
         order = permutation(len(self.inputs), seed=self.seed, epoch=k)
         rows = min(self.batch_size, len(order))
         inputs = np.empty((rows, *self.inputs.shape[1:]), self.inputs.dtype)
         targets = np.empty((rows, *self.targets.shape[1:]), self.targets.dtype)
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
+        for start in starts:
             chosen = order[start : start + self.batch_size]
             some = slice(len(chosen))
             # mode="clip": every index is valid, and mode="raise" would go through a second buffer.

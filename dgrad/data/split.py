@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from dgrad.data.loader import permutation
 from dgrad.errors import DataError, ParameterError
+from dgrad.randomness import Purpose
 
 __all__ = ["Split", "check_classes", "duplicate_rows", "split"]
 
-# An epoch number that no training reaches: the split draws from a stream of its own.
-_SPLIT_EPOCH = 2**64 - 1
 _NAMES = ("train", "val", "test")
 _SHOWN_CLASSES = 10
 
@@ -55,7 +54,7 @@ def split(
                 f"(its share is {float(share):g}); give more rows or another share",
                 fault="D10",
             )
-    order = permutation(len(targets), seed=seed, epoch=_SPLIT_EPOCH)
+    order = permutation(len(targets), seed=seed, purpose=Purpose.SPLIT)
     if not stratify:
         parts = _cut(order, sizes)
     else:

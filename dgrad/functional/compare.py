@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from dgrad.core import stream
 from dgrad.core.modes import enable_grad, no_grad
-from dgrad.core.stream import default_stream
 from dgrad.core.tensor import Tensor
 from dgrad.errors import ShapeError
 from dgrad.functional.differences import Tolerance, judge
@@ -18,7 +19,7 @@ from dgrad.functional.report import Check
 from dgrad.functional.subject import Subject, draw_seeds, float_outputs, gradients
 from dgrad.functional.tally import Tally
 
-__all__ = ["Settings", "check_orders", "generator_for", "undisturbed"]
+__all__ = ["Settings", "check_orders", "generator_for", "suits", "undisturbed"]
 
 FULL_JACOBIAN = 2000  # up to so many entries every output is checked by itself
 PROJECTIONS = 2  # random sums of all outputs, checked always: a wrong rule may not be linear in g
@@ -27,12 +28,17 @@ REPEATABLE = 1e-10  # two equal calls may differ by this part: threads may reord
 
 @dataclass(frozen=True)
 class Settings:
-    """How to check. eps: the first step, relative to an entry's size; limit: entries per leaf."""
+    """How to check. eps: the first step, relative to an entry's size.
+
+    A leaf of more than `limit` entries is probed along `directions` random lines through all of
+    them, and at `limit` single entries.
+    """
 
     seed: int = 0
     eps: float = 2e-4
     tolerance: Tolerance = field(default_factory=Tolerance)
     limit: int = 1000
+    directions: int = 2
 
 
 def generator_for(seed: int, name: str) -> np.random.Generator:
@@ -59,13 +65,18 @@ def check_orders(subject: Subject, order: int, settings: Settings) -> list[Check
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Probing may leave an op's domain, which is no fault; dropout's stream is left as found."""
-    before = vars(default_stream).copy()
+    """Probing may leave an op's domain, which is no fault; this thread's stream is left alone."""
+    with np.errstate(all="ignore"), stream.at(0):
+        yield
+
+
+def suits(call: Callable[[], Sequence[Any]]) -> bool:
+    """Whether the call gives finite results; it may raise anything."""
     try:
-        with np.errstate(all="ignore"):
-            yield
-    finally:
-        vars(default_stream).update(before)
+        with undisturbed():
+            return all(bool(np.isfinite(t.data).all()) for t in call())
+    except Exception:  # of an op at arrays that nobody chose for it
+        return False
 
 
 class _Comparison:
@@ -84,8 +95,8 @@ class _Comparison:
         self.rounding = np.abs(self.rows) @ (np.abs(self.base) * _flat(precision))
 
     def _call(self) -> list[Tensor]:
-        default_stream.move(self.settings.seed)  # dropout draws the same mask at every call
-        return float_outputs(self.subject.call())
+        with stream.at(self.settings.seed):  # dropout draws the same mask at every call
+            return float_outputs(self.subject.call())
 
     def _label(self, row: int) -> str:
         """What a row is, in words."""
@@ -161,7 +172,7 @@ class _Comparison:
         scale = np.array([np.abs(g).max() for g in rows])
         tally = Tally(self._label)
         s = self.settings
-        for line in lines(leaf, rows[0], s.limit, s.eps, self.rng):
+        for line in lines(leaf, rows[0], s.limit, s.directions, s.eps, self.rng):
 
             def values(t: float, move: Callable[[float], None] = line.move) -> np.ndarray:
                 move(t)

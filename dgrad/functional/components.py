@@ -11,98 +11,99 @@ import numpy as np
 import dgrad.nn
 import dgrad.ops  # importing these two fills the registries
 from dgrad import registry
+from dgrad.core import stream
 from dgrad.core.op import Op
-from dgrad.core.stream import default_stream
 from dgrad.core.tensor import Tensor
-from dgrad.functional.compare import Settings, check_orders, generator_for, undisturbed
+from dgrad.functional.compare import Settings, check_orders, generator_for, suits, undisturbed
+from dgrad.functional.consistency import consistency, single_precision
 from dgrad.functional.lines import typical_size
 from dgrad.functional.report import Check, Report
-from dgrad.functional.subject import (
-    Subject,
-    as_sequence,
-    draw_seeds,
-    float_outputs,
-    gradients,
-    private,
-)
+from dgrad.functional.subject import Subject, as_sequence, private
 
 __all__ = ["check_all", "check_layer", "check_model", "check_op"]
 
 ENTRIES = 100  # that are checked of one input of a layer
 BATCH = 3  # examples that a layer is given
+ROWS = 8  # of a batch that a model is checked on
+WORK = 10**8  # entries that are looked at for each further one that is checked, over all parameters
 MOVE = 1e-3  # how far a model at a kink is moved off it, relative to each parameter's size
-SAME = 1e-10  # rules that say the same may differ by this part of the gradient
 
 
 def check_op(name: str, *, order: int = 2, seed: int = 0) -> list[Check]:
     """Check the registered op `name` at the inputs of its `example`, to `order`.
 
-    Also that recorded gradients equal raw ones (`vjp` and `fast_vjp`), and that the gradient of
-    each input alone equals the one that comes with the others (joint rules are told `needs`).
-    An exception becomes a Check with verdict "error"; but where an op has no example, and the
-    arrays it gets instead do not suit it, it is skipped.
+    Also that its gradients are the same recorded (`vjp`) and raw (`fast_vjp`), asked for together
+    and alone (joint rules are told `needs`), for a seed that is not contiguous, and in float32. An
+    op without any rule has verdict "missing", an exception "error"; but where an op has no
+    example, and the arrays it gets instead do not suit it, it is skipped.
     """
     op: Op = registry.ops[name].op
     if not op.differentiable:
         return [Check("op", name, "", "skipped: no gradient", note="by definition")]
+    if op.joint is None and not any(op.rules or ()):
+        note = f"it has no rule: give {name}.vjp one, or declare @op(differentiable=False)"
+        return [Check("op", name, "", "missing", note=note)]
     return _reported("op", name, lambda: _check_op(op, registry.ops[name], order, seed))
 
 
 def _check_op(op: Op, function: Callable[..., Any], order: int, seed: int) -> list[Check]:
     args, params = op.example(generator_for(seed, f"example of op {op.name}"))
-    values, leaves, checks = list(args), {}, []
-    for i, value in enumerate(args):
-        label = f"{op.inputs[0]}[{i}]" if op.variadic else op.inputs[i]
-        kind = np.asarray(value).dtype.kind
-        if kind == "f" and (op.variadic or op.rules is None or op.rules[i] is not None):
-            leaves[label] = values[i] = private(value)
-        elif value is not None:
-            note = "it has no rule" if kind == "f" else "it holds no floats"
-            checks.append(Check("op", op.name, label, "skipped: no gradient", note=note))
-    if not leaves:
+    checks = [
+        Check("op", op.name, _label(op, i), "skipped: no gradient", note=note)
+        for i, value in enumerate(args)
+        if value is not None and (note := _without_gradient(op, i, value))
+    ]
+    subject = _at(op, function, args, params, np.float64)
+    if not subject.leaves:
         return checks
-    subject = Subject("op", op.name, lambda: as_sequence(function(*values, **params)), leaves)
-    if op._example is None and not _suits(subject.call):
-        note = "normal arrays of shape (3, 4) do not suit it: give @op(example=...) others"
-        return [Check("op", op.name, "", "skipped: no example", note=note)]
+    if op._example is None and not suits(subject.call):
+        return [Check("op", op.name, "", "skipped: no example", note=_op_example(op))]
     found = check_orders(subject, order, Settings(seed=seed))
     if all(check.passed for check in found):
-        found += _consistency(subject, seed)
+        rounded = [np.float32(value) if _is_float(value) else value for value in args]
+        single, double = (_at(op, function, rounded, params, d) for d in (np.float32, np.float64))
+        found += consistency(subject, seed) + single_precision(single, double, seed)
     return checks + found
 
 
-def _suits(call: Callable[[], Sequence[Any]]) -> bool:
-    """Whether the call gives finite results."""
-    try:
-        with undisturbed():
-            return all(bool(np.isfinite(t.data).all()) for t in call())
-    except Exception:  # the op may raise anything at arrays that nobody chose for it
-        return False
+def _at(
+    op: Op, function: Callable[..., Any], args: Sequence[Any], params: dict[str, Any], dtype: Any
+) -> Subject:
+    """The op at these arguments, with those of floats converted to dtype."""
+    values, leaves = list(args), {}
+    for i, value in enumerate(args):
+        if _is_float(value):
+            leaf = private(value, dtype)
+            values[i] = leaf.data if _without_gradient(op, i, value) else leaf
+            if values[i] is leaf:
+                leaves[_label(op, i)] = leaf
+    return Subject("op", op.name, lambda: as_sequence(function(*values, **params)), leaves)
 
 
-def _consistency(subject: Subject, seed: int) -> list[Check]:
-    """A failed Check for each input whose gradient depends on how it is asked for."""
-    leaves = list(subject.leaves.values())
-    outputs = float_outputs(subject.call())
-    seeds = draw_seeds(outputs, generator_for(seed, subject.name))
-    raw = gradients(outputs, leaves, seeds)
-    recorded = gradients(outputs, leaves, seeds, record=True)
-    checks = []
-    for (name, leaf), first, second in zip(subject.leaves.items(), raw, recorded, strict=True):
-        (alone,) = gradients(outputs, [leaf], seeds)
-        for other, note in (
-            (second, "the raw gradient (fast_vjp) differs from the recorded one (vjp)"),
-            (alone, "the gradient of this input alone differs from that with the others"),
-        ):
-            if not _same(first, other):
-                checks.append(subject.check(name, "inconsistent", note=note))
-    return checks
+def _is_float(value: Any) -> bool:
+    return np.asarray(value).dtype.kind == "f"
 
 
-def _same(first: Tensor | None, second: Tensor | None) -> bool:
-    a, b = (np.zeros(1) if t is None else t.data for t in (first, second))
-    scale = max(np.abs(a).max(initial=0.0), np.abs(b).max(initial=0.0))
-    return bool((np.abs(a - b) <= SAME * scale).all())
+def _label(op: Op, i: int) -> str:
+    return f"{op.inputs[0]}[{i}]" if op.variadic else op.inputs[i]
+
+
+def _without_gradient(op: Op, i: int, value: Any) -> str:
+    """Why an op has no gradient for its input number i; empty when it has one."""
+    if not _is_float(value):
+        return "it holds no floats"
+    ruled = op.variadic or op.rules is None or op.rules[i] is not None
+    return "" if ruled else "it has no rule"
+
+
+def _op_example(op: Op) -> str:
+    """What to write where an op has no example."""
+    count = 2 if op.variadic else len(op.inputs)
+    arrays = ", ".join(["rng.normal(size=(3, 4))"] * count)
+    return (
+        f"normal arrays of shape (3, 4) do not suit it: say at which it is to be checked, as in "
+        f"@op(example=lambda rng: (({arrays},), {{}})): its arrays, and static parameters by name"
+    )
 
 
 def _reported(kind: str, name: str, checks: Callable[[], list[Check]]) -> list[Check]:
@@ -123,8 +124,11 @@ def check_layer(name: str, *, order: int = 1, seed: int = 0) -> list[Check]:
     """
     layer = registry.layers[name]
     own = any("example" in vars(base) for base in layer.__mro__ if base is not dgrad.nn.Module)
-    if not own and not _suits(lambda: as_sequence(_tried(layer, seed))):
-        note = "it cannot be tried without arguments: define its example()"
+    if not own and not suits(lambda: as_sequence(_tried(layer, seed))):
+        note = (
+            "it cannot be tried without arguments: give it a classmethod example() that returns "
+            "(arguments, input shape without batch), such as ({'out_features': 3}, (4,))"
+        )
         return [Check("layer", name, "", "skipped: no example", note=note)]
     return _reported("layer", name, lambda: _check_layer(name, layer, order, seed))
 
@@ -151,8 +155,7 @@ def _built(layer: Any, seed: int) -> tuple[Any, Tensor]:
     arguments, given = layer.example()
     rng = generator_for(seed, f"example of layer {layer.__name__}")
     value = given if isinstance(given, np.ndarray) else rng.normal(size=(BATCH, *given))
-    with undisturbed():
-        default_stream.move(seed)  # initialisation draws from it
+    with undisturbed(), stream.at(seed):  # initialisation draws from it
         module = layer(**arguments, **layer.infer(value.shape[1:])).double()
     return module, private(value) if value.dtype.kind == "f" else Tensor(value)
 
@@ -168,19 +171,26 @@ def check_model(
 ) -> list[Check]:
     """Check loss(model(inputs), targets) by every parameter of a Module, on a float64 copy.
 
-    Of each parameter: random directions through all its entries, and `entries` single ones, the
-    largest derivatives among them. Where relu and the like stand exactly at a kink, as zero biases
+    Of each parameter: two random directions through all its entries, and `entries` single ones,
+    the largest derivatives among them; the larger the model, the fewer: of 10^7 parameters in
+    eight arrays one, then none, and one direction from 10^8. Of a batch, (n, ...) inputs with n
+    targets, the first eight rows. Where relu and the like stand exactly at a kink, as zero biases
     make them do, what was not ok is checked again with the model moved a little. `model` stays as
     it is, and is checked in the mode it is in.
     """
     module = copy.deepcopy(model).double()
-    inputs, targets = _exact(inputs), _exact(targets)
+    inputs, targets = map(_exact, _first_rows(inputs, targets))
     leaves = {key: p for key, p in module.named_parameters() if p.requires_grad}
 
     def call() -> Sequence[Any]:
         return as_sequence(loss(module(inputs), targets))
 
-    settings = Settings(seed=seed, limit=entries)
+    cost = len(leaves) * sum(leaf.size for leaf in leaves.values())  # of a line through each
+    settings = Settings(
+        seed=seed,
+        limit=min(entries, WORK // max(cost, 1)),
+        directions=2 if cost <= 10 * WORK else 1,
+    )
     checks = check_orders(Subject("parameter", "model", call, leaves, ["loss"]), 1, settings)
     if any(check.verdict == "kink" for check in checks):
         rng = generator_for(seed, "move")
@@ -190,6 +200,14 @@ def check_model(
         again = {check.input: check for check in check_orders(subject, 1, settings)}
         checks = [again[c.input] if c.verdict in ("kink", "wrong") else c for c in checks]
     return checks
+
+
+def _first_rows(inputs: Any, targets: Any) -> tuple[Any, Any]:
+    """The first ROWS of both, where both are arrays of as many rows."""
+    both = isinstance(inputs, Tensor | np.ndarray) and isinstance(targets, Tensor | np.ndarray)
+    if both and inputs.ndim > 1 and inputs.shape[0] == (targets.shape or (0,))[0]:
+        return inputs[:ROWS], targets[:ROWS]
+    return inputs, targets
 
 
 def _exact(value: Any) -> Any:

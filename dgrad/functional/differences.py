@@ -7,7 +7,8 @@ For values v(t) along a line, with steps h and h/2 on both sides of 0:
 B is the difference of the one-sided slopes. Where v is smooth both terms of doubt shrink as h^2;
 a kink or a jump within h keeps them as large as the error it makes in `central`, wherever in
 (-h, h) it lies. So an error far above doubt and noise can only come from a wrong gradient, or from
-several kinks at one point whose bends cancel: hence FIRM, and at two step sizes.
+several kinks at one point whose bends cancel: hence FIRM, and at two step sizes. A function that
+turns within every step, as sin does at 1e6, can look like either: hence FINE.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ QUIET = 0.1  # noise below this part of what is allowed is not what keeps them f
 CALM = 0.1  # nor does it count where doubt is above this part: between the slopes of a kink
 UNREST = 10.0  # doubt that rounding alone can make, in units of noise
 FIRM = 30.0  # an error contradicts the analytic gradient when so many times the doubt
+FINE = 1e-3  # what seems a kink or wrong is tried once more, with the shortest step times this
 NEEDED = 2  # step sizes that must contradict it before it is called wrong
 
 
@@ -122,4 +124,12 @@ def judge(
     below = np.maximum(np.abs(analytic), np.abs(numeric)) <= noise
     agrees |= below & (np.abs(analytic) <= SHARP * scale) & ~kink
     wrong = ~agrees & (contradictions >= NEEDED)
-    return Judgement(agrees, wrong, ~agrees & ~wrong & kink, numeric, left, right)
+    kink &= ~agrees & ~wrong
+    if (wrong | kink).any():
+        s = _slopes(values, base, rounding, FINE * min(steps))
+        least = SHARP * np.maximum(scale, np.abs(s.central))
+        reach = s.noise + FIRM * s.doubt + least
+        other = np.abs(s.central - numeric) > reach  # the longer steps were misled
+        wrong &= ~(other & (np.abs(s.central - analytic) <= reach))
+        kink &= s.doubt > np.maximum(CALM * trust, least)
+    return Judgement(agrees, wrong, kink, numeric, left, right)

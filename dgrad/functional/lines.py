@@ -10,8 +10,6 @@ from dgrad.core.tensor import Tensor
 
 __all__ = ["Line", "lines", "typical_size"]
 
-DIRECTIONS = 2  # random directions through an input too large to check entry by entry
-
 
 class Line:
     """The leaf moved along entry `index`, or along `direction` when there is no index.
@@ -48,19 +46,24 @@ def typical_size(leaf: Tensor) -> float:
 
 
 def lines(
-    leaf: Tensor, gradient: np.ndarray, limit: int, eps: float, rng: np.random.Generator
+    leaf: Tensor,
+    gradient: np.ndarray,
+    limit: int,
+    directions: int,
+    eps: float,
+    rng: np.random.Generator,
 ) -> Iterator[Line]:
-    """A line for every entry; beyond `limit` entries random directions and a sample of entries.
+    """A line for every entry; beyond `limit` entries random directions and a sample of so many.
 
     A quarter of the sample are those with the largest `gradient` (flat).
     """
     typical = typical_size(leaf)
     chosen = np.arange(leaf.size)
     if leaf.size > limit:
-        for _ in range(DIRECTIONS):
+        for _ in range(directions):
             yield Line(leaf, 0, rng.normal(size=leaf.size) * typical, _steps(eps, 1.0, 1.0))
-        quarter = max(limit // 4, 1)
-        largest = np.argpartition(np.abs(gradient), -quarter)[-quarter:]
+        quarter = -(-limit // 4)
+        largest = np.argpartition(np.abs(gradient), leaf.size - quarter - 1)[leaf.size - quarter :]
         chosen = np.union1d(largest, rng.choice(leaf.size, limit - quarter, replace=False))
     for index in chosen:
         own = abs(float(leaf.data.flat[index]))

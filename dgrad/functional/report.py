@@ -147,7 +147,8 @@ class Report:
         }
 
     def summary(self) -> str:
-        """Plain text: the counts, then every check that is not simply ok or skipped."""
+        """Plain text: the counts, then every check that is not simply ok or without gradient."""
         counts = ", ".join(f"{n} {verdict}" for verdict, n in self.counts().items())
-        shown = [c for c in self.checks if c.verdict != "ok" and "skipped" not in c.verdict]
+        quiet = ("ok", "skipped: no gradient", "skipped: empty")
+        shown = [check for check in self.checks if check.verdict not in quiet]
         return "\n".join([f"{len(self.checks)} checks: {counts or 'none'}", *map(str, shown)])

@@ -62,10 +62,10 @@ class Subject:
         )
 
 
-def private(value: Any) -> Tensor:
-    """A leaf of its own: a contiguous float64 copy, whatever memory `value` shares."""
+def private(value: Any, dtype: Any = np.float64) -> Tensor:
+    """A leaf of its own: a contiguous copy in `dtype`, whatever memory `value` shares."""
     data = value.data if isinstance(value, Tensor) else value
-    return Tensor(np.array(data, dtype=np.float64, order="C"), requires_grad=True)
+    return Tensor(np.array(data, dtype=dtype, order="C"), requires_grad=True)
 
 
 def as_sequence(result: Any) -> Sequence[Any]:

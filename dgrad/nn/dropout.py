@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from dgrad.core.stream import default_stream
+from dgrad.core import stream
 from dgrad.nn.module import Module
 from dgrad.ops.random import dropout
 from dgrad.registry import Range, layers
@@ -28,7 +28,7 @@ class Dropout(Module):
         """x: any shape -> same shape."""
         if not self.training or self.p == 0:
             return x
-        return dropout(x, p=self.p, key=default_stream.key())
+        return dropout(x, p=self.p, key=stream.current().key())
 
     def extra_repr(self) -> str:
         """The probability."""

@@ -53,7 +53,7 @@ class _Identity(Function):
 
     @staticmethod
     def backward(ctx: Context, *grads: Tensor) -> tuple[Any, ...]:
-        return (None, *ctx.seen(grads))  # type: ignore[attr-defined]
+        return (None, *ctx.seen(grads))
 
 
 class _Crossing:

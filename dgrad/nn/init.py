@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from dgrad.core.stream import default_stream, generator
+from dgrad.core.stream import current, generator
 from dgrad.core.tensor import Tensor
 from dgrad.errors import ParameterError, ShapeError
 
@@ -33,7 +33,7 @@ Mode = Literal["fan_in", "fan_out"]
 
 
 def _draw() -> np.random.Generator:
-    return generator(default_stream.key())
+    return generator(current().key())
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:

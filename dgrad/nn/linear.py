@@ -50,9 +50,8 @@ class Linear(Module):
         super().__init__()
         self.in_features = in_features
         self.out_features = out_features
-        dtype = get_default_dtype()
-        self.weight = Parameter(np.empty((out_features, in_features), dtype))
-        self.bias = Parameter(np.zeros(out_features, dtype)) if bias else None
+        self.weight = Parameter.empty(out_features, in_features)
+        self.bias = Parameter(np.zeros(out_features, get_default_dtype())) if bias else None
         if init == "default":
             self.reset_parameters()
         elif init in _SCHEMES:

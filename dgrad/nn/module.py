@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from dgrad.core.node import HookHandle
-from dgrad.core.tensor import Tensor
+from dgrad.core.tensor import Tensor, get_default_dtype
 from dgrad.errors import CheckpointError, DtypeError, UnsupportedError
 from dgrad.nn.hooks import ModuleHooks
+from dgrad.nn.memory import check_room
 
-__all__ = ["LoadResult", "Module", "Parameter"]
+__all__ = ["LoadResult", "Module", "Parameter", "evaluating"]
 
 
 class Parameter(Tensor):
@@ -26,6 +28,13 @@ class Parameter(Tensor):
         self, data: Any, requires_grad: bool = True, *, dtype: npt.DTypeLike | None = None
     ) -> None:
         super().__init__(data, dtype=dtype, requires_grad=requires_grad)
+
+    @classmethod
+    def empty(cls, *shape: int) -> Self:
+        """A parameter of the default dtype, to be filled. Raises ResourceError C24 if too large."""
+        dtype = np.dtype(get_default_dtype())
+        check_room(shape, dtype)
+        return cls(np.empty(shape, dtype))
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"
@@ -294,6 +303,18 @@ class Module:
         if not lines:
             return f"{head})"
         return "\n".join([head, *(textwrap.indent(line, "  ") for line in lines), ")"])
+
+
+@contextmanager
+def evaluating(module: Module) -> Iterator[None]:
+    """Within: evaluation mode; afterwards every module below is in the mode it was in before."""
+    before = [(each, each.training) for each in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for each, training in before:
+            each.training = training
 
 
 def _join(prefix: str, name: str) -> str:

@@ -1,4 +1,8 @@
-"""Activation functions, elementwise, and softmax with log_softmax along one axis."""
+"""Activation functions, elementwise, and softmax with log_softmax along one axis.
+
+Of integers and booleans they are floats (see as_floats); only relu keeps the dtype, and tanh is
+NumPy's own.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import numpy as np
 
 from dgrad.core.op import op
 from dgrad.errors import ParameterError
+from dgrad.ops.floats import as_floats
 from dgrad.ops.special import normal_cdf
 
 __all__ = [
@@ -35,6 +40,7 @@ tanh.vjp(x=lambda g, out: g * (1 - out * out))
 @op(methods=("sigmoid",))
 def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)), accurate in both tails. x: any shape -> same shape."""
+    x = as_floats(x)
     return np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))  # no exponent is above 0
 
 
@@ -53,6 +59,7 @@ relu.vjp(x=lambda g, out: g * np.greater(out, 0))
 @op
 def leaky_relu(x: Any, *, negative_slope: float = 0.01) -> Any:
     """x where x > 0, else negative_slope * x (Maas et al. 2013). x: any shape -> same shape."""
+    x = as_floats(x)
     return np.where(np.greater(x, 0), x, np.multiply(x, negative_slope))
 
 
@@ -64,6 +71,7 @@ leaky_relu.vjp(
 @op
 def silu(x: Any) -> Any:
     """x * sigmoid(x) (Elfwing et al. 2017). x: any shape -> same shape."""
+    x = as_floats(x)
     return x * sigmoid(x)
 
 
@@ -78,7 +86,7 @@ silu.vjp(x=_silu_rule)
 @op
 def softplus(x: Any, *, beta: float = 1.0) -> Any:
     """log(1 + exp(beta x)) / beta, without overflow. x: any shape -> same shape."""
-    return np.logaddexp(np.multiply(x, beta), 0) / beta
+    return np.logaddexp(np.multiply(as_floats(x), beta), 0) / beta
 
 
 softplus.vjp(x=lambda g, x, beta: g * sigmoid(x * beta))
@@ -93,6 +101,7 @@ def gelu(x: Any, *, approximate: Literal["none", "tanh"] = "none") -> Any:
 
     approximate="tanh": x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). x: any shape -> same shape.
     """
+    x = as_floats(x)
     gate = _gelu_gate(x, approximate)
     return x * gate, gate
 
@@ -123,6 +132,7 @@ gelu.fast_vjp(x=_gelu_slope)  # spares the distribution function: 3x
 @op(methods=("softmax",))
 def softmax(x: Any, *, axis: int = -1) -> Any:
     """exp(x) / sum(exp(x)) along axis, shifted by the maximum. x: any shape -> same shape."""
+    x = as_floats(x)
     e = np.exp(x - np.maximum.reduce(x, axis=axis, keepdims=True))
     return e / np.add.reduce(e, axis=axis, keepdims=True)
 
@@ -138,6 +148,7 @@ softmax.vjp(x=_softmax_rule)
 @op(methods=("log_softmax",))
 def log_softmax(x: Any, *, axis: int = -1) -> Any:
     """x - log(sum(exp(x))) along axis, shifted by the maximum. x: any shape -> same shape."""
+    x = as_floats(x)
     shifted = x - np.maximum.reduce(x, axis=axis, keepdims=True)
     return shifted - np.log(np.add.reduce(np.exp(shifted), axis=axis, keepdims=True))
 

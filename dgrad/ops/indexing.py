@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from dgrad.core.op import op
+from dgrad.core.op import OpFunction, op
 from dgrad.core.tensor import Tensor
 from dgrad.errors import ShapeError
 
@@ -61,8 +62,10 @@ def _check_part(x: Any, shape: tuple[int, ...], part: Any) -> None:
         )
 
 
-getitem.vjp(x=lambda g, x_shape, index: scatter_add(g, index=index, shape=x_shape))
-scatter_add.vjp(x=lambda g, index: getitem(g, index=index))
+# By these names no index is copied: theirs nobody else can change.
+_read, _write = getitem, scatter_add
+_read.vjp(x=lambda g, x_shape, index: _write(g, index=index, shape=x_shape))
+_write.vjp(x=lambda g, index: _read(g, index=index))
 
 
 def _repeats(index: Any) -> bool:
@@ -83,4 +86,15 @@ def _frozen(index: Any) -> Any:
     return index.copy() if isinstance(index, np.ndarray) else index
 
 
-Tensor.__getitem__ = lambda self, index: getitem(self, index=_frozen(index))  # type: ignore[method-assign]
+def _freezing(call: OpFunction) -> OpFunction:
+    """The op, keeping an index of its own."""
+
+    @functools.wraps(call)
+    def frozen(x: Any, index: Any, *further: Any, **params: Any) -> Any:
+        return call(x, _frozen(index), *further, **params)
+
+    return cast(OpFunction, frozen)
+
+
+getitem, scatter_add = _freezing(_read), _freezing(_write)
+Tensor.__getitem__ = lambda self, index: _read(self, index=_frozen(index))  # type: ignore[method-assign]

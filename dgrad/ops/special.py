@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dgrad.core.op import op
+from dgrad.ops.floats import as_floats
 
 __all__ = ["normal_cdf"]
 
@@ -58,9 +59,7 @@ SINGLE = (
 @op
 def normal_cdf(x: Any) -> Any:
     """Phi(x) = erfc(-x / sqrt 2) / 2, relative accuracy in both tails. x: any shape -> same."""
-    x = np.asarray(x)
-    if x.dtype.kind != "f":
-        x = x.astype(np.float64)
+    x = np.asarray(as_floats(x))
     z = np.abs(x) * math.sqrt(0.5)
     t = 1 - 7.5 / (z + 3.75)  # z = inf maps to 1
     tail = _polynomial(t, DOUBLE if x.itemsize > 4 else SINGLE)

@@ -1,8 +1,9 @@
-"""Optimizers and learning-rate schedules: one file per optimizer, PyTorch's names and defaults."""
+"""Optimizers, schedules, clipping: one file per optimizer, PyTorch's names and defaults."""
 
 from dgrad.optim.adam import Adam
 from dgrad.optim.adamw import AdamW
 from dgrad.optim.block import State
+from dgrad.optim.clipping import clip_grad_norm_
 from dgrad.optim.optimizer import Optimizer
 from dgrad.optim.schedules import Constant, Cosine, Length, Schedule, Step
 from dgrad.optim.sgd import SGD
@@ -18,4 +19,5 @@ __all__ = [
     "Schedule",
     "State",
     "Step",
+    "clip_grad_norm_",
 ]

@@ -12,7 +12,7 @@ from dgrad.optim.block import State
 from dgrad.optim.optimizer import Optimizer
 from dgrad.registry import Fraction, NonNegative, optimizers
 
-__all__ = ["Adam", "adam_slots", "adam_step"]
+__all__ = ["Adam"]
 
 
 @optimizers.register("adam")
@@ -24,6 +24,8 @@ class Adam(Optimizer):
     """
 
     scratch: ClassVar[int] = 2
+    decoupled: ClassVar[bool] = False
+    """Whether weight decay moves p directly, apart from the gradient and its moments."""
 
     def __init__(
         self,
@@ -47,26 +49,24 @@ class Adam(Optimizer):
         super().__init__(params, settings)
 
     def slots(self, group: Mapping[str, Any]) -> tuple[str, ...]:
-        """The moments."""
-        return adam_slots(group)
+        """The moments m and v, and with amsgrad the largest v."""
+        largest = ("max_exp_avg_sq",) if group["amsgrad"] else ()
+        return ("exp_avg", "exp_avg_sq", *largest)
 
     def update(self, p: np.ndarray, g: np.ndarray, state: State, group: Mapping[str, Any]) -> None:
-        """One step, weight decay as part of the gradient."""
+        """One step, after the weight decay."""
         d, t = state.scratch
+        decay = group["weight_decay"]
         if group["maximize"]:
             g = np.negative(g, out=d)
-        if group["weight_decay"]:
-            g = np.add(g, np.multiply(p, group["weight_decay"], out=t), out=d)
-        adam_step(p, g, state, t, group)
+        if decay and self.decoupled:
+            np.multiply(p, 1 - group["lr"] * decay, out=p)
+        elif decay:
+            g = np.add(g, np.multiply(p, decay, out=t), out=d)
+        _step(p, g, state, t, group)
 
 
-def adam_slots(group: Mapping[str, Any]) -> tuple[str, ...]:
-    """The moments m and v, and with amsgrad the largest v."""
-    largest = ("max_exp_avg_sq",) if group["amsgrad"] else ()
-    return ("exp_avg", "exp_avg_sq", *largest)
-
-
-def adam_step(
+def _step(
     p: np.ndarray, g: np.ndarray, state: State, t: np.ndarray, group: Mapping[str, Any]
 ) -> None:
     """Move p by Adam's step for g, computing in t; the bias of v is taken out of lr and eps.

@@ -80,26 +80,40 @@ class Block:
             return
         for p, view in zip(self.params, self.views, strict=True):
             if p.data is not view:
-                self._adopt(p, view)
+                self._move_in()
+                break
         g = arrays[0]
         if len(arrays) > 1:
             g = np.concatenate(arrays, axis=None, out=self.g)
         self.state.step += 1
         update(self.p, g, self.state, self.group)
 
-    def _adopt(self, p: Tensor, view: np.ndarray) -> None:
-        """p's values, which were put into another array since the last step, back into ours."""
-        if p.shape != view.shape or p.dtype != view.dtype:
-            kind = ShapeError if p.shape != view.shape else DtypeError
-            raise kind(
-                f"a parameter was {view.dtype}{list(view.shape)} at the optimizer's first step and "
-                f"is {p.dtype}{list(p.shape)} now: make a new optimizer after such a change"
-            )
+    def _move_in(self) -> None:
+        """Take over values that were put into other arrays, or a copy of the whole optimizer.
+
+        The old array is left as it is: the user may hold views of it, as a backup or exchanged.
+        """
+        for p, view in zip(self.params, self.views, strict=True):
+            if p.shape != view.shape or p.dtype != view.dtype:
+                kind = ShapeError if p.shape != view.shape else DtypeError
+                raise kind(
+                    f"a parameter was {view.dtype}{list(view.shape)} at the optimizer's first step "
+                    f"and is {p.dtype}{list(p.shape)} now: make a new optimizer after such a change"
+                )
         if len(self.params) == 1:
-            self.p = p.data
-            self.views = [p.data]
-        else:
-            view[...] = p.data
+            self.p = self.params[0].data
+            self.views = [self.p]
+            return
+        self.p = np.concatenate([p.data for p in self.params], axis=None)
+        self._show()
+
+    def _show(self) -> None:
+        """Make every parameter a view of our array."""
+        self.views = [
+            _view(self.p, start, p.shape)
+            for p, start in zip(self.params, self._starts(), strict=True)
+        ]
+        for p, view in zip(self.params, self.views, strict=True):
             p.data = view
 
     def _split(self) -> list[Block]:
@@ -122,7 +136,7 @@ class Block:
     def take(self, states: Mapping[int, State]) -> None:
         """Go on from the states of its parameters, by id; without one, from the start."""
         given = [states.get(id(p)) for p in self.params]
-        steps = {state.step if state else 0 for state in given}
+        steps = {0 if state is None else state.step for state in given}
         if len(steps) > 1:
             for part in self._split():
                 part.take(states)

@@ -32,7 +32,8 @@ class Optimizer:
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         self.defaults = dict(defaults)
         self.param_groups: list[dict[str, Any]] = []
-        self._blocks: list[Block] = []
+        self._blocks: list[Block] = []  # made by the first step
+        self._waiting: dict[int, State] = {}  # states by parameter id, for blocks not made yet
         entries = self._listed(params)
         grouped = entries and all(isinstance(entry, dict) for entry in entries)
         for group in entries if grouped else [{"params": entries}]:
@@ -81,8 +82,7 @@ class Optimizer:
             type(self)(tensors, **settings)
         self.param_groups.append({"params": tensors, **self.defaults, **settings})
         self.param_groups[-1]["initial_lr"] = self.param_groups[-1]["lr"]
-        if self._blocks:
-            self._restart({id(p): state for block in self._blocks for p, state in block.states()})
+        self._restart(self._known())
 
     def scale_lr(self, factor: float) -> None:
         """Set every group's lr to its initial lr times factor: what a schedule gives for a step."""
@@ -105,16 +105,21 @@ class Optimizer:
         return result
 
     def _arranged(self) -> list[Block]:
-        """The blocks, made now if need be: until a step, parameters may change dtype."""
-        if not self._blocks:
-            self._blocks = arrange(self.param_groups, self.scratch)
+        """Make the blocks: by the first step only, as parameters may change dtype until then."""
+        self._blocks = arrange(self.param_groups, self.scratch)
+        for block in self._blocks:
+            block.take(self._waiting)
+        self._waiting = {}
         return self._blocks
 
-    def _restart(self, states: Mapping[int, State]) -> None:
-        """New blocks that go on from the states given by parameter id."""
-        self._blocks = []
-        for block in self._arranged():
-            block.take(states)
+    def _restart(self, states: dict[int, State]) -> None:
+        """The next step makes new blocks, which go on from the states given by parameter id."""
+        self._blocks, self._waiting = [], states
+
+    def _known(self) -> dict[int, State]:
+        """The states of all parameters that have one, by parameter id."""
+        held = {id(p): state for block in self._blocks for p, state in block.states()}
+        return {**self._waiting, **held}
 
     # -- state --------------------------------------------------------------------------------
 
@@ -122,9 +127,9 @@ class Optimizer:
         self, groups: Sequence[Mapping[str, Any]]
     ) -> list[tuple[Tensor, State, tuple[str, ...]]]:
         """(parameter, its state, its slots under the settings `groups`), in order."""
-        found = {id(p): state for block in self._arranged() for p, state in block.states()}
+        known = self._known()
         return [
-            (p, found[id(p)], self.slots(settings))
+            (p, known.get(id(p), State(p.shape, p.dtype, ())), self.slots(settings))
             for group, settings in zip(self.param_groups, groups, strict=True)
             for p in group["params"]
         ]
@@ -135,8 +140,8 @@ class Optimizer:
         Parameters are numbered through all groups; arrays are copies.
         """
         states = {
-            i: {"step": state.step, **{slot: state[slot].copy() for slot in slots}}
-            for i, (_, state, slots) in enumerate(self._states(self.param_groups))
+            i: {"step": state.step, **{slot: state[slot].astype(p.dtype) for slot in slots}}
+            for i, (p, state, slots) in enumerate(self._states(self.param_groups))
         }
         numbers = iter(range(len(states)))
         groups = [
@@ -182,9 +187,9 @@ class Optimizer:
         """
         states = self._states(self.param_groups)
         arrays: dict[str, np.ndarray] = {}
-        for name, (_, state, slots) in zip(self._names(named), states, strict=True):
+        for name, (p, state, slots) in zip(self._names(named), states, strict=True):
             arrays[f"step.{name}"] = np.array(state.step, dtype=np.int64)
-            arrays.update({f"{slot}.{name}": state[slot].copy() for slot in slots})
+            arrays.update({f"{slot}.{name}": state[slot].astype(p.dtype) for slot in slots})
         return arrays
 
     def load_state_arrays(
@@ -228,7 +233,7 @@ class Optimizer:
                 if slot == "step" and value.shape == () and value.dtype.kind in "iuf":
                     state.step = int(value)
                 elif slot != "step" and value.shape == p.shape and value.dtype == p.dtype:
-                    state[slot] = value
+                    state[slot] = value.copy()
                 else:
                     want = "one number" if slot == "step" else f"{p.dtype}{list(p.shape)}"
                     got = f"{value.dtype}{list(value.shape)}"

@@ -25,7 +25,7 @@ from dgrad.train.files import write_atomic
 
 __all__ = ["FORMAT", "Checkpoint", "load", "open_regular", "recorded_digest", "save"]
 
-FORMAT = 1
+FORMAT = 1  # of the layout and of its TEXT
 NEEDS = "0.1.0"  # the first dgrad that reads FORMAT
 
 _DEPTH_LIMIT = 64  # lists and maps inside one another in the metadata
@@ -45,11 +45,18 @@ class Checkpoint:
     path: Path
 
 
-def save(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> str:
+def save(
+    path: Path,
+    tensors: Mapping[str, NDArray[Any]],
+    metadata: Mapping[str, Any],
+    *,
+    sync: bool = True,
+) -> str:
     """Write a checkpoint, atomically and durably, and return its sha256.
 
     metadata: str, int, finite float, bool, None, and lists and maps (str keys) of these; all come
     back equal. Arrays are copied only if they are not little-endian and C-contiguous already.
+    sync: as `write_atomic` takes it.
 
     Raises CheckpointError for a name, dtype or value that cannot be stored, ResourceError and
     RunDirectoryError as `write_atomic` does.
@@ -70,7 +77,8 @@ def save(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str,
     digest = hashlib.sha256(blank)
     for view in views:
         digest.update(view)
-    write_atomic(Path(path), [layout.encode_header(entries, text, digest.hexdigest()), *views])
+    header = layout.encode_header(entries, text, digest.hexdigest())
+    write_atomic(Path(path), [header, *views], sync=sync)
     return digest.hexdigest()
 
 

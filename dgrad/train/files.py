@@ -10,8 +10,9 @@ import json
 import os
 import platform
 import shutil
+import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 
@@ -22,7 +23,16 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-__all__ = ["TEMPORARY_SUFFIX", "AppendLog", "Lock", "make_directory", "remove", "write_atomic"]
+__all__ = [
+    "TEMPORARY_SUFFIX",
+    "AppendLog",
+    "Lock",
+    "check_replaceable",
+    "make_directory",
+    "remove",
+    "sync_directory",
+    "write_atomic",
+]
 
 TEMPORARY_SUFFIX = ".tmp"
 
@@ -36,15 +46,32 @@ _NO_DIRECTORY_SYNC = {errno.EINVAL, errno.ENOTSUP}  # some network file systems 
 _MACHINE = {errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
-def write_atomic(path: Path, chunks: Iterable[bytes | bytearray | memoryview]) -> None:
+def check_replaceable(path: Path) -> None:
+    """Raise RunDirectoryError T20 if `path` is, or links to, a directory, a device or a pipe."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return  # nothing is there, or the write itself will say what is wrong
+    if not stat.S_ISREG(mode):
+        kind = "a directory" if stat.S_ISDIR(mode) else "no regular file"
+        raise RunDirectoryError(
+            f"cannot write {path.absolute()}: it is {kind}. Give the name of a file."
+        )
+
+
+def write_atomic(
+    path: Path, chunks: Iterable[bytes | bytearray | memoryview], *, sync: bool = True
+) -> None:
     """Make `chunks`, one after the other, the content of `path`: all of it, durably, or nothing.
 
     A temporary file in the same directory is written and synced, then renamed over `path` (a link
-    there is replaced, not followed), then the directory is synced. Whatever fails, the temporary
-    file goes and the file that was at `path` stays; a failed sync is never tried again.
+    there is replaced, not followed), then the directory is synced, unless sync is False: then
+    the caller does so. Whatever fails, the temporary file goes and the file that was at `path`
+    stays; a failed sync is never tried again.
 
     Raises ResourceError (space, bytes needed and free; a failing device) or RunDirectoryError.
     """
+    check_replaceable(path)
     pending = iter(chunks)
     needed = 0
     try:
@@ -63,7 +90,8 @@ def write_atomic(path: Path, chunks: Iterable[bytes | bytearray | memoryview]) -
         except BaseException:
             remove(temporary)
             raise
-        _sync_directory(path.parent)
+        if sync:
+            _sync_directory(path.parent)
     except OSError as error:
         needed += sum(memoryview(chunk).nbytes for chunk in pending)
         raise _failure(error, path, needed) from error
@@ -84,6 +112,17 @@ def make_directory(path: Path) -> bool:
     except OSError as error:
         raise _failure(error, path) from error
     return True
+
+
+def sync_directory(path: Path) -> None:
+    """Return once every rename in the directory `path` would survive a power cut.
+
+    Raises ResourceError, RunDirectoryError.
+    """
+    try:
+        _sync_directory(path)
+    except OSError as error:
+        raise _failure(error, path) from error
 
 
 def remove(path: Path) -> None:
@@ -143,10 +182,11 @@ class Lock:
     """Holds `path` locked until `release`, or until the process ends in whatever way.
 
     The file says who holds it (process, host, start), is never deleted, and is only advisory.
+    check: called once no other can hold it; if it raises, the file is left as it was.
     Raises RunDirectoryError T21, naming the holder, if another process or handle holds it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, check: Callable[[], None] = lambda: None) -> None:
         self.path = path
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _SAFE, _MODE)
@@ -159,6 +199,7 @@ class Lock:
                     "it, or write to another directory with --run-dir.",
                     fault="T21",
                 )
+            check()
             os.ftruncate(descriptor, 0)
             _write_all(descriptor, memoryview(_signature()))
         except BaseException as error:

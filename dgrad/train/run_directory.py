@@ -24,15 +24,27 @@ from dgrad.train.files import (
     Lock,
     make_directory,
     remove,
+    sync_directory,
     write_atomic,
 )
 
-__all__ = ["RunDirectory", "find_checkpoint", "strict_json"]
+__all__ = ["RUN_NAME_RULE", "RunDirectory", "find_checkpoint", "is_run_name", "strict_json"]
+
+RUN_NAME_RULE = (
+    "1 to 100 of the characters A-Z a-z 0-9 . _ -, not starting with a dot, "
+    "and no Windows device name"
+)
+"""What `is_run_name` asks for, in words."""
 
 _RUN_NAME = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,100}")
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 _STEP_FILE = re.compile(r"step-[0-9]{9}\.safetensors")
 _POINTER = re.compile(r"(step-[0-9]{9}\.safetensors) ([0-9a-f]{64})\n")
+
+
+def is_run_name(name: str) -> bool:
+    """Whether `name` is a plain file name on every system, as RUN_NAME_RULE says."""
+    return bool(_RUN_NAME.fullmatch(name)) and not _DEVICES.fullmatch(name)
 
 
 class RunDirectory:
@@ -60,11 +72,9 @@ class RunDirectory:
         Raises RunDirectoryError C20 for a name that is no plain file name or leads out of `root`,
         T20 if it cannot be created; ResourceError.
         """
-        if not _RUN_NAME.fullmatch(name) or _DEVICES.fullmatch(name):
+        if not is_run_name(name):
             raise RunDirectoryError(
-                f"bad run name {ascii(name)[:120]}: expected 1 to 100 of the characters "
-                "A-Z a-z 0-9 . _ -, not starting with a dot, and no Windows device name",
-                fault="C20",
+                f"bad run name {ascii(name)[:120]}: expected {RUN_NAME_RULE}", fault="C20"
             )
         family = Path(root) / name
         if not family.resolve().is_relative_to(Path(root).resolve()):
@@ -93,9 +103,8 @@ class RunDirectory:
 
     @classmethod
     def _locked(cls, path: Path, keep: int) -> RunDirectory:
-        lock = Lock(path / ".lock")
+        lock = Lock(path / ".lock", lambda: _check_unused(path))  # no other run can fill it now
         try:
-            _check_unused(path)  # only now can no other run be filling it
             return cls(path, lock, keep)
         except BaseException:
             lock.release()
@@ -144,12 +153,17 @@ class RunDirectory:
         if not _STEP_FILE.fullmatch(name):
             raise CheckpointError(f"step {step} is not between 0 and 999999999")
         self.metrics.sync()  # metadata may state how far the log reaches
-        digest = checkpoint.save(self.checkpoints / name, tensors, metadata)
+        # The content of each file is synced before its rename. The renames are synced together:
+        # file systems keep their order, so a power cut loses the last ones, and no pointer is
+        # there before its checkpoint. Only when all are on the disk are old checkpoints deleted.
+        digest = checkpoint.save(self.checkpoints / name, tensors, metadata, sync=False)
         pointer = [f"{name} {digest}\n".encode("ascii")]
-        write_atomic(self.checkpoints / "latest", pointer)
+        write_atomic(self.checkpoints / "latest", pointer, sync=False)
         if best or name in self._best:
             self._best.add(name)
-            write_atomic(self.checkpoints / "best", pointer)
+            write_atomic(self.checkpoints / "best", pointer, sync=False)
+        sync_directory(self.checkpoints)
+        if name in self._best:
             self._best = {name}
         self._rotate(name)
         return self.checkpoints / name
@@ -270,7 +284,7 @@ def _check_unused(path: Path) -> None:
     if any(entry != ".lock" for entry in _entries(path)):
         raise RunDirectoryError(
             f"{path.absolute()} exists already and is not empty; runs are never merged or "
-            f"overwritten. Choose another --run-dir, or go on with it: dgrad resume {path}",
+            "overwritten. Choose another --run-dir.",
             fault="L09",
         )
 

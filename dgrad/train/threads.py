@@ -9,30 +9,38 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from dgrad.train.environment import THREAD_VARIABLES
 
-__all__ = ["SMALL_STEP", "blas_threads", "fit_threads"]
+__all__ = ["SMALL_STEP", "blas_threads", "suited_threads"]
 
 SMALL_STEP = 10_000_000  # multiplications and additions of one forward pass
 
 
-def fit_threads(rows: int, parameters: int) -> None:
-    """Use one BLAS thread if a forward pass of `rows` through `parameters` weights is small.
+@contextmanager
+def suited_threads(rows: int, parameters: int) -> Iterator[None]:
+    """Within: one BLAS thread if a forward pass of `rows` through `parameters` weights is small.
 
-    Does nothing when the user set a thread variable such as OPENBLAS_NUM_THREADS, or when NumPy's
-    BLAS is not the OpenBLAS of its wheels.
+    The work is taken for 2 rows x parameters, which holds as long as each weight meets each row
+    once; layers that use a weight many times a row (convolutions) need an estimate of their own.
+    Changes nothing when the user set a thread variable such as OPENBLAS_NUM_THREADS, or when
+    NumPy's BLAS is not the OpenBLAS of its wheels. The count is that of the whole process.
     """
     chosen = any(os.environ.get(n) for n in THREAD_VARIABLES if n.endswith("_THREADS"))
-    if chosen or 2 * rows * parameters >= SMALL_STEP:
+    before, change = blas_threads(), _openblas("set_num_threads")
+    if chosen or before is None or change is None or 2 * rows * parameters >= SMALL_STEP:
+        yield
         return
-    change = _openblas("set_num_threads")
-    if change is not None:
-        change(1)
+    change(1)
+    try:
+        yield
+    finally:
+        change(before)
 
 
 def blas_threads() -> int | None:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from dgrad.core.stream import default_stream
+from dgrad.core import stream
 from dgrad.core.tensor import Tensor
 from dgrad.data.loader import Batches
-from dgrad.errors import DivergedError, ParameterError
+from dgrad.errors import DivergedError
 from dgrad.nn.module import Module
+from dgrad.optim.clipping import clip_grad_norm_
+from dgrad.optim.optimizer import Optimizer
+from dgrad.randomness import Purpose
 from dgrad.train.evaluation import evaluate
+from dgrad.train.metrics import Metric
 
-__all__ = ["Examples", "Progress", "Settings", "Trainer", "Watcher"]
+__all__ = ["Examples", "Progress", "Settings", "Trainer", "Watcher", "section"]
 
 
 @dataclass(frozen=True)
@@ -33,20 +37,22 @@ class Examples:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How to train.
+    """How to train; `dgrad.config.document.Train` has the defaults.
 
+    clip_norm: None for no clipping. eval_batch_size: rows at a time in evaluations.
     save_every: steps between checkpoints. best, stop_metric: names such as "val/loss";
     patience: evaluations without improvement of stop_metric before training stops, None for never.
     """
 
-    seed: int = 0
-    epochs: int = 10
-    batch_size: int = 32
-    clip_norm: float | None = None
-    save_every: int = 1
-    best: str = "val/loss"
-    stop_metric: str = "val/loss"
-    patience: int | None = None
+    seed: int
+    epochs: int
+    batch_size: int
+    eval_batch_size: int
+    clip_norm: float | None
+    save_every: int
+    best: str
+    stop_metric: str
+    patience: int | None
 
 
 @dataclass
@@ -55,16 +61,17 @@ class Progress:
 
     step: int = 0
     epoch: int = 0  # epochs that are complete
+    epoch_loss: float = 0.0  # sum over the rows seen in the epoch at hand
+    epoch_rows: int = 0
     best_value: float | None = None
     best_step: int = 0
     stop_value: float | None = None
     evaluations_since_better: int = 0
     loss: float = math.nan
-    record: dict[str, Any] = field(default_factory=dict)  # the last evaluation
 
     def stored(self) -> dict[str, Any]:
         """The fields as a checkpoint holds them."""
-        return {k: v for k, v in asdict(self).items() if k not in ("loss", "record")}
+        return {k: v for k, v in asdict(self).items() if k != "loss"}
 
 
 class Watcher(Protocol):
@@ -80,7 +87,13 @@ class Watcher(Protocol):
         """The loop is over: "done", "early stop", "interrupted", or "failed" by an exception."""
 
 
-Save = Callable[[Progress, bool], None]  # (progress, is the best so far)
+Save = Callable[[dict[str, np.ndarray], bool], None]  # (Trainer.tensors(), the best so far?)
+
+
+def section(tensors: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    """The tensors called `name.x`, by x."""
+    start = f"{name}."
+    return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
 
 
 class Trainer:
@@ -94,12 +107,12 @@ class Trainer:
         self,
         model: Module,
         loss: Module,
-        optimizer: Any,
+        optimizer: Optimizer,
         splits: Mapping[str, Examples],
         settings: Settings,
         *,
         schedule: Callable[[int], float] = lambda step: 1.0,
-        metrics: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Metric] | None = None,
     ) -> None:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.splits, self.settings, self.schedule = splits, settings, schedule
@@ -115,120 +128,143 @@ class Trainer:
             shuffle=True,
             seed=settings.seed,
         )
-        for name in {settings.best, settings.stop_metric if settings.patience else settings.best}:
-            if name not in self.measured:
-                raise ParameterError("train", "metric", f"one of {', '.join(self.measured)}", name)
 
     @property
     def measured(self) -> list[str]:
-        """Names of what an evaluation measures."""
-        held_out = [name for name in ("val",) if name in self.splits]
-        return ["train/loss", *(f"{s}/{m}" for s in held_out for m in ("loss", *self.metrics))]
+        """What an evaluation measures: the names that settings.best and stop_metric may take."""
+        names = ("loss", *self.metrics) if "val" in self.splits else ()
+        return ["train/loss", *(f"val/{name}" for name in names)]
 
     @property
     def total_steps(self) -> int:
         """Steps of the whole run, if it is not stopped early."""
         return self.settings.epochs * len(self.batches)
 
-    def fit(self, save: Save = lambda progress, best: None, *watchers: Watcher) -> str:
-        """Train to the end; returns "done", "early stop" or "interrupted".
+    def fit(self, *, save: Save | None = None, watchers: Sequence[Watcher] = ()) -> str:
+        """Train on from `progress` to the end; returns "done", "early stop" or "interrupted".
 
         Evaluates after every epoch and before every save; saves every `save_every` steps, when
-        the best metric improves, and at the end. Raises DivergedError (exit code 5) when the
-        loss or a parameter is not finite: nothing that is not finite is ever saved.
+        the best metric improves, and at the end. A stop request saves at once, and evaluates only
+        if it is time to: a run that goes on from there measures what an undisturbed one does.
+        A model in training mode keeps the modes of its modules, one that is not is put into it.
+        Raises DivergedError (exit code 5) when the loss or what is to be saved is not finite.
         """
+        if not self.model.training:
+            self.model.train()
         for watcher in watchers:
             watcher.started(self)
         outcome = "failed"
         begun = time.perf_counter()
         try:
             with np.errstate(all="ignore"):  # what is not finite is found by looking for it
-                outcome = self._epochs(save, watchers, begun)
+                outcome = self._steps(save, watchers, begun)
         finally:
             for watcher in watchers:
                 watcher.finished(outcome)
         return outcome
 
-    def _epochs(self, save: Save, watchers: tuple[Watcher, ...], begun: float) -> str:
-        outcome = "done"
-        while self.progress.epoch < self.settings.epochs and outcome == "done":
-            outcome = self._epoch(save, watchers, begun)
-        return outcome
-
-    def _epoch(self, save: Save, watchers: tuple[Watcher, ...], begun: float) -> str:
-        progress, per_epoch = self.progress, len(self.batches)
-        total, rows = 0.0, 0
-        self.model.train()
-        for inputs, targets in self.batches.epoch(progress.epoch):
-            value = self.train_step(inputs, targets)
-            total += value * len(inputs)
-            rows += len(inputs)
-            ended = progress.step % per_epoch == 0
-            last = progress.step == self.total_steps
-            due = last or progress.step % self.settings.save_every == 0
-            asked = self.stop_requested  # read once: a signal may come at any moment
-            if ended:
-                progress.epoch += 1
-            if ended or due or asked:
-                better = self._evaluate(total / rows, watchers, begun)
-                stop = self._should_stop()
-                if due or better or stop or asked:
-                    save(progress, better)
-                if (asked or stop) and not last:
-                    return "interrupted" if asked else "early stop"
+    def _steps(self, save: Save | None, watchers: Sequence[Watcher], begun: float) -> str:
+        progress = self.progress
+        while progress.step < self.total_steps:
+            if self._should_stop():  # where a run came back from that had stopped
+                return "early stop"
+            for batch in self.batches.epoch(progress.epoch, progress.step % len(self.batches)):
+                self.train_step(*batch)
+                outcome = self._between_steps(save, watchers, begun)
+                if outcome:
+                    return outcome
         return "done"
+
+    def _between_steps(
+        self, save: Save | None, watchers: Sequence[Watcher], begun: float
+    ) -> str | None:
+        """Evaluate and save as far as it is time to; the outcome of the run if it is over."""
+        progress = self.progress
+        asked = self.stop_requested  # read once: a signal may come at any moment
+        last = progress.step == self.total_steps
+        due = last or progress.step % self.settings.save_every == 0
+        ended = progress.step % len(self.batches) == 0
+        better = False
+        if ended:
+            progress.epoch += 1
+        if ended or due:
+            better = self._evaluate(watchers, begun)
+        if ended:
+            progress.epoch_loss, progress.epoch_rows = 0.0, 0
+        stop = self._should_stop()
+        if due or better or stop or asked:
+            tensors = self.tensors()
+            if save is not None:
+                save(tensors, better)
+        if last:
+            return "done"
+        return "early stop" if stop else "interrupted" if asked else None
 
     def train_step(self, inputs: np.ndarray, targets: np.ndarray) -> float:
         """Forward, loss, backward, clip, update, on one batch; returns the loss."""
         progress, optimizer = self.progress, self.optimizer
-        default_stream.move(self.settings.seed, progress.step + 1)  # place 0 is initialisation
-        loss = self.loss(self.model(Tensor(inputs)), Tensor(targets))
-        value = float(loss.data)
-        if not math.isfinite(value):
-            raise DivergedError(
-                f"the loss is {value} at step {progress.step + 1}; nothing was updated. "
-                f"Try a lower learning rate, train.clip_norm, or look for bad values in the data"
-            )
-        optimizer.zero_grad()
-        loss.backward()
+        with stream.at(self.settings.seed, Purpose.STEP, progress.step):
+            loss = self.loss(self.model(Tensor(inputs)), Tensor(targets))
+            value = float(loss.data)
+            if not math.isfinite(value):
+                raise DivergedError(
+                    f"the loss is {value} at step {progress.step + 1}; nothing was updated. "
+                    f"Try a lower learning rate, train.clip_norm, or look for bad values in the "
+                    f"data"
+                )
+            optimizer.zero_grad()
+            loss.backward()
         if self.settings.clip_norm is not None:
-            self._clip(self.settings.clip_norm)
+            norm = clip_grad_norm_(self.parameters, self.settings.clip_norm)
+            if not math.isfinite(norm):
+                raise DivergedError(
+                    f"the norm of the gradients is {norm} at step {progress.step + 1}; "
+                    f"nothing was updated. Try a lower learning rate",
+                    fault="T02",
+                )
         optimizer.scale_lr(self.schedule(progress.step))
         optimizer.step()
         progress.step += 1
         progress.loss = value
+        progress.epoch_loss += value * len(inputs)
+        progress.epoch_rows += len(inputs)
         return value
 
-    def _clip(self, limit: float) -> None:
-        """Scale all gradients so that their joint norm is at most `limit`."""
-        grads = [p.grad.data for p in self.parameters if p.grad is not None]
-        norm = math.sqrt(sum(float(np.vdot(g, g)) for g in grads))
-        if not math.isfinite(norm):
-            raise DivergedError(
-                f"the norm of the gradients is {norm} at step {self.progress.step + 1}; "
-                f"nothing was updated. Try a lower learning rate",
-                fault="T02",
-            )
-        if norm > limit:
-            for g in grads:
-                g *= limit / norm
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Copies of all that training changes, by "model.name" and "optimizer.slot.name".
 
-    def _evaluate(self, train_loss: float, watchers: tuple[Watcher, ...], begun: float) -> bool:
+        Raises DivergedError that names what is not finite: nothing of that kind is ever saved.
+        """
+        optimizer = self.optimizer.state_arrays(self.model.named_parameters())
+        found = {f"model.{name}": array for name, array in self.model.state_dict().items()}
+        found.update({f"optimizer.{name}": array for name, array in optimizer.items()})
+        for name, array in found.items():
+            if not np.isfinite(array).all():
+                raise DivergedError(
+                    f"{name} is not finite after step {self.progress.step}; it is not saved, "
+                    f"earlier checkpoints stay. Try a lower learning rate or train.clip_norm",
+                    fault="T08" if name.startswith("optimizer.") else "T02",
+                )
+        return found
+
+    def load_tensors(self, tensors: Mapping[str, np.ndarray], progress: Progress) -> None:
+        """Go on from `tensors`, the result of `tensors()` at `progress`. Raises CheckpointError."""
+        self.model.load_state_dict(section(tensors, "model"))
+        named = self.model.named_parameters()
+        self.optimizer.load_state_arrays(section(tensors, "optimizer"), named)
+        self.progress = progress
+
+    def _evaluate(self, watchers: Sequence[Watcher], begun: float) -> bool:
         """Measure, tell the watchers; whether the best metric improved."""
         progress, settings = self.progress, self.settings
-        for name, parameter in self.model.named_parameters():
-            if not np.isfinite(parameter.data).all():
-                raise DivergedError(
-                    f"parameter {name} is not finite after step {progress.step}; "
-                    f"try a lower learning rate or train.clip_norm",
-                    fault="T02",
-                )
-        record = {"epoch": progress.epoch, "step": progress.step, "train/loss": train_loss}
+        record: dict[str, Any] = {
+            "epoch": progress.epoch,
+            "step": progress.step,
+            "train/loss": progress.epoch_loss / progress.epoch_rows,
+        }
         if "val" in self.splits:
-            for name, value in self.evaluate("val").items():
-                record[f"val/{name}"] = value
+            record.update({f"val/{k}": value for k, value in self.evaluate("val").items()})
         record["lr"] = self.optimizer.param_groups[0]["lr"]
-        progress.record = record
         better = self._improves(settings.best, record[settings.best], progress.best_value)
         if better:
             progress.best_value, progress.best_step = record[settings.best], progress.step
@@ -249,7 +285,14 @@ class Trainer:
     def evaluate(self, split: str) -> dict[str, float]:
         """Loss and metrics of a split, with the weights as they are now."""
         examples = self.splits[split]
-        return evaluate(self.model, self.loss, self.metrics, examples.inputs, examples.targets)
+        return evaluate(
+            self.model,
+            self.loss,
+            self.metrics,
+            examples.inputs,
+            examples.targets,
+            batch_size=self.settings.eval_batch_size,
+        )
 
     def _improves(self, name: str, value: float, best: float | None) -> bool:
         """Whether `value` of "val/loss" or another measure beats `best`; NaN, inf never do."""
@@ -257,5 +300,5 @@ class Trainer:
             return False
         if best is None:
             return True
-        metric = self.metrics.get(name.rpartition("/")[2])
-        return value > best if getattr(metric, "higher_is_better", False) else value < best
+        metric = self.metrics.get(name.rpartition("/")[2])  # None for the loss
+        return value > best if metric and metric.higher_is_better else value < best

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dgrad.cli.display import _fitting
 from tests.cli.conftest import TIMEOUT, Result, command, environ
 from tests.toys import CLASSES, write_toy
 
@@ -99,6 +100,29 @@ def test_L03_any_width_will_do(width: int, terminal: Callable[..., Result], tmp_
     assert "measure them again: dgrad eval runs/toy/001\n" in result.err
 
 
+def test_a_narrow_terminal_gets_fewer_columns_and_whole_words(
+    terminal: Callable[..., Result], tmp_path: Path
+) -> None:
+    write_toy(tmp_path)
+    left = screen(terminal("train", "toy.yaml", width=40).err)
+    heading = next(i for i, line in enumerate(left) if "val/loss" in line)
+    assert left[heading].split() == ["epoch", "step", "train/loss", "val/loss"]
+    assert [len(line.split()) for line in left[heading + 1 : heading + 4]] == [4, 4, 4]
+    assert left[:3] == [
+        "toy: linear > relu > dropout > linear,",
+        "59 parameters; rows: 45 train, 15 val,",
+        "15 test",
+    ]
+
+
+def test_the_row_of_a_table_keeps_the_losses_longest() -> None:
+    row = {"epoch": 1, "step": 2, "train/loss": 0.5, "val/loss": 0.5, "val/accuracy": 1.0}
+    assert list(_fitting(row, 100)) == list(row)
+    assert list(_fitting(row, 30)) == ["epoch", "train/loss", "val/loss"]
+    assert list(_fitting(row, 20)) == ["epoch", "train/loss"]
+    assert list(_fitting(row, 1)) == ["epoch"]
+
+
 def test_L02_no_color_and_dumb_terminals(terminal: Callable[..., Result], tmp_path: Path) -> None:
     write_toy(tmp_path)
     plain = terminal("train", "toy.yaml", NO_COLOR="1")
@@ -183,6 +207,18 @@ def test_T10_a_full_disk_behind_stdout_is_told_at_the_end(tmp_path: Path) -> Non
     assert (tmp_path / "err").read_text() == (
         "error[T10] stdout cannot be written: No space left on device\n"
     )
+
+
+@pytest.mark.parametrize("words", ["--version", "--help"])
+def test_T10_a_full_disk_behind_what_is_asked_for(words: str, tmp_path: Path) -> None:
+    if not os.path.exists("/dev/full"):
+        pytest.skip("there is no /dev/full here")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command(words), cwd=tmp_path, env=environ(), stdout=full, stderr=subprocess.PIPE
+        )
+    assert done.returncode == 8
+    assert done.stderr == b"error[T10] stdout cannot be written: No space left on device\n"
 
 
 @pytest.mark.parametrize("closed", [1, 2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,12 +61,17 @@ def test_splits(here: Here, run: Path) -> None:
 def test_an_unknown_split_is_a_usage_error(here: Here, run: Path) -> None:
     result = here("eval", run, "--split", "dev")
     assert result.code == 2
-    assert "--split must be train, val or test, got 'dev'" in result.err
+    assert "'dev'" in result.err
+    assert all(name in result.err for name in ("'--split'", "train", "val", "test"))
+    assert "train|val|test" in here("eval", "--help").out
 
 
 def test_D10_a_split_without_rows(here: Here, tmp_path: Path) -> None:
     trained = here("train", "toy.yaml", "data.split={val: 0, test: 0}", "-q")
     assert trained.out.startswith("train/loss ")  # the last split there is
+    assert here("eval", "runs/toy").out == trained.out
+    told = here("train", "toy.yaml", "data.split={val: 0, test: 0}").err
+    assert told.endswith("measure them again: dgrad eval runs/toy/002 --split train\n")
     result = here("eval", "runs/toy", "--split", "test")
     assert result.code == 3
     assert "error[D10] the test split has no rows; there are: train" in result.err
@@ -74,6 +80,9 @@ def test_D10_a_split_without_rows(here: Here, tmp_path: Path) -> None:
 def test_json_is_one_object_with_the_same_numbers(here: Here, run: Path) -> None:
     plain, given = here("eval", run), here("eval", run, "--json")
     found = json.loads(given.out)
+    name = (run / "checkpoints" / "best").read_text().split()[0]
+    assert found.pop("checkpoint") == str(run / "checkpoints" / name)
+    assert found.pop("split") == "test"
     assert {k: repr(v) for k, v in found.items()} == dict(
         line.split() for line in plain.out.splitlines()
     )
@@ -102,7 +111,19 @@ def test_T26_changed_data_are_refused(change: str, here: Here, run: Path, tmp_pa
 def test_D01_moved_data_are_named(here: Here, run: Path, tmp_path: Path) -> None:
     (tmp_path / "classes.csv").rename(tmp_path / "elsewhere.csv")
     result = here("eval", run)
-    assert (result.code, f"error[D01] {tmp_path / 'classes.csv'}" in result.err) == (3, True)
+    assert result.code == 3
+    assert re.match(r"error\[D01\] .*classes\.csv: no such file \(if it was moved", result.err)
+    assert "add: data.csv.path=FILE" in result.err
+    assert here("eval", run, "data.csv.path=elsewhere.csv").code == 0
+
+
+def test_moved_data_can_be_named(here: Here, run: Path, tmp_path: Path) -> None:
+    before = here("eval", run)
+    (tmp_path / "classes.csv").rename(tmp_path / "elsewhere.csv")
+    refused = here("eval", run)
+    assert refused.err.rstrip().endswith("(if it was moved, add: data.csv.path=FILE)")
+    assert here("eval", run, "data.csv.path=elsewhere.csv").out == before.out
+    assert here("eval", run, "train.epochs=1").code == 2
 
 
 def test_K01_a_truncated_checkpoint_is_named_with_its_sizes(here: Here, run: Path) -> None:
@@ -136,10 +157,10 @@ def test_K07_a_checkpoint_of_something_else(missing: str, here: Here, run: Path)
 def test_K14_weights_of_another_model(here: Here, run: Path) -> None:
     path = run / "checkpoints" / "step-000000009.safetensors"
     stored = checkpoint.load(path)
-    stored.tensors["model.0_linear.weight"] = stored.tensors["model.0_linear.weight"][:2]
+    stored.tensors["model.linear.weight"] = stored.tensors["model.linear.weight"][:2]
     checkpoint.save(path, stored.tensors, stored.metadata)
     result = here("eval", path)
-    assert (result.code, "0_linear.weight" in result.err) == (4, True)
+    assert (result.code, "linear.weight" in result.err) == (4, True)
 
 
 def test_K21_missing_and_empty_places(here: Here, tmp_path: Path) -> None:
@@ -150,6 +171,19 @@ def test_K21_missing_and_empty_places(here: Here, tmp_path: Path) -> None:
             4,
             True,
         )
+
+
+def test_K21_a_config_is_no_checkpoint(here: Here) -> None:
+    result = here("eval", "toy.yaml")
+    assert result.code == 4
+    assert "toy.yaml is a config, not a checkpoint; train it with: dgrad train toy.yaml" in (
+        result.err
+    )
+
+
+def test_C26_a_plugin_that_is_not_there(here: Here, run: Path) -> None:
+    result = here("eval", run, "--plugin", "nope.py")
+    assert (result.code, "--plugin: there is no file nope.py\n" in result.err) == (2, True)
 
 
 PLUGIN = """\

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -57,10 +58,10 @@ def test_everything_shipped_is_checked_and_passes(here: Here, tmp_path: Path) ->
 
 
 def test_the_table_has_a_row_for_each_op_and_layer(here: Here) -> None:
-    result = here("gradcheck", "--op", "tanh", "--op", "matmul", "--layer", "linear")
+    result = here("gradcheck", "--op", "tanh", "--op", "getitem", "--layer", "linear")
     assert result.code == 0
     rows = [line.split() for line in result.out.splitlines()[1:-1]]
-    assert [row[:2] for row in rows] == [["op", "tanh"], ["op", "matmul"], ["layer", "linear"]]
+    assert [row[:2] for row in rows] == [["op", "tanh"], ["op", "getitem"], ["layer", "linear"]]
     assert all("ok" in row for row in rows)
     assert re.fullmatch(r"\d+ checks: \d+ ok", result.out.splitlines()[-1])
 
@@ -78,6 +79,8 @@ def test_G01_a_wrong_rule_is_told_with_place_and_both_values(here: Here, plugged
     assert result.err.startswith("error[G01] ")
     assert re.search(r"^op +swish +x.* wrong ", result.out, re.MULTILINE)
     assert re.search(r"^layer +swish_layer +input.* wrong ", result.out, re.MULTILINE)
+    assert re.search(r"^model +loss +linear\.weight +wrong ", result.out, re.MULTILINE)
+    assert re.search(r"^model +loss +linear_2\.weight +ok ", result.out, re.MULTILINE)
 
 
 def test_G12_the_report_is_written_also_when_it_fails(
@@ -90,7 +93,7 @@ def test_G12_the_report_is_written_also_when_it_fails(
     assert not report["passed"]
     wrong = {(c["kind"], c["subject"], c["input"]) for c in report["checks"] if not c["passed"]}
     assert {("op", "swish", "x"), ("layer", "swish_layer", "input")} <= wrong
-    assert ("parameter", "model", "0_linear.weight") in wrong
+    assert ("parameter", "model", "linear.weight") in wrong
     first = next(c for c in report["checks"] if (c["subject"], c["input"]) == ("swish", "x"))
     entry = first["worst"][0]
     assert entry["analytic"] == pytest.approx(1.001 * entry["numeric"], rel=1e-6)
@@ -104,16 +107,53 @@ def test_G02_a_right_plugin_passes_and_is_among_what_is_checked(
     report = json.loads(result.out)
     assert {c["subject"] for c in report["checks"]} == {"swish", "swish_layer", "model"}
     parameters = {c["input"] for c in report["checks"] if c["kind"] == "parameter"}
-    assert parameters == {"0_linear.weight", "0_linear.bias", "3_linear.weight", "3_linear.bias"}
+    assert parameters == {"linear.weight", "linear.bias", "linear_2.weight", "linear_2.bias"}
 
 
-def test_G01_the_model_check_finds_a_wrong_rule_inside_a_layer(
-    here: Here, plugged: Callable
-) -> None:
-    result = here("gradcheck", plugged("1.001"), "--op", "tanh")  # the plugin's op is not checked
+def test_what_is_named_is_checked_alone(here: Here, plugged: Callable) -> None:
+    path = plugged("1.001")
+    report = json.loads(here("gradcheck", path, "--op", "tanh", "--json").out)
+    assert {c["subject"] for c in report["checks"]} == {"tanh"}
+    result = here("gradcheck", path, "--op", "swish", "--json")  # the config's plugin has it
     assert result.code == 6
-    assert "parameter model, input 0_linear.weight: wrong" in result.err
-    assert "3_linear.weight" not in result.err  # its gradient does not pass the layer
+    assert {c["subject"] for c in json.loads(result.out)["checks"]} == {"swish"}
+
+
+BARE = """\
+import dgrad
+
+@dgrad.op
+def bare(x, *, scale):
+    return x * scale
+
+bare.vjp(x=lambda g, scale: g * scale)
+
+@dgrad.op(example=lambda rng: ((rng.normal(size=3), rng.normal(size=3)), {}))
+def half_right(a, b):
+    return a * b
+
+half_right.vjp(a=lambda g, b: g * b, b=lambda g, a: 2 * g * a)
+"""
+
+
+def test_G02_the_table_tells_what_has_no_example_and_which_input_is_wrong(
+    here: Here, tmp_path: Path
+) -> None:
+    (tmp_path / "bare.py").write_text(BARE)
+    write_toy(tmp_path, CLASSES + "plugins: [./bare.py]\n")
+    result = here("gradcheck", "toy.yaml", "--order", "1")
+    assert result.code == 6
+    assert re.search(r"^op +bare +no example *$", result.out, re.MULTILINE)
+    assert re.search(r"^op bare, input .*: skipped: no example \(.+\)$", result.out, re.MULTILINE)
+    assert re.search(r"^op +half_right +a, b +ok: a; wrong: b ", result.out, re.MULTILINE)
+
+
+def test_the_range_of_orders_and_seeds(here: Here) -> None:
+    for order in ("0", "3", "second"):
+        result = here("gradcheck", "--op", "tanh", "--order", order)
+        assert (result.code, "is not one of '1', '2'" in result.err) == (2, True)
+    for seed, code in ((-1, 2), (2**64, 2), (2**64 - 1, 0)):
+        assert here("gradcheck", "--op", "tanh", f"--seed={seed}").code == code
 
 
 def test_G12_the_same_seed_gives_the_same_bytes(here: Here) -> None:
@@ -125,7 +165,7 @@ def test_G12_the_same_seed_gives_the_same_bytes(here: Here) -> None:
 def test_overrides_change_what_is_checked(here: Here) -> None:
     result = here("gradcheck", "toy.yaml", "model.layers=[{linear: 3}]", "--json")
     report = json.loads(result.out)
-    assert [c["input"] for c in report["checks"]] == ["0_linear.weight", "0_linear.bias"]
+    assert [c["input"] for c in report["checks"]] == ["linear.weight", "linear.bias"]
 
 
 def test_with_all_a_config_comes_besides_what_is_shipped(here: Here) -> None:
@@ -149,6 +189,19 @@ def test_unknown_names_are_usage_errors(option: str, here: Here, tmp_path: Path)
 def test_a_report_that_cannot_be_written(here: Here, tmp_path: Path) -> None:
     result = here("gradcheck", "--op", "tanh", "-o", "missing/report.json")
     assert (result.code, str(tmp_path / "missing" / "report.json") in result.err) == (7, True)
+
+
+def test_T20_a_report_never_replaces_what_is_no_file(
+    here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dgrad.config.gradients.gradient_checks", pytest.fail)  # before checking
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(os.devnull)
+    (tmp_path / "other").symlink_to("folder")
+    for place in (".", "folder", "link", "other", os.devnull):
+        result = here("gradcheck", "--op", "tanh", "-o", place)
+        assert (result.code, "error[T20] cannot write " in result.err) == (7, True), place
+    assert os.path.islink("link")
 
 
 def test_nothing_is_written_without_output(here: Here, tmp_path: Path) -> None:

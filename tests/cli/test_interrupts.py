@@ -107,9 +107,13 @@ def test_T15_T17_a_signal_finishes_the_step_and_saves(
     run.open_gate()
     result = run.end()
     assert (result.code, result.out) == (CODES[name], "")
-    assert "stopped=interrupted\n" in result.err
+    assert result.err.count("finishing this step and saving; Ctrl-C again leaves at once\n") == 1
+    assert "stopped" not in result.err
     path = tmp_path / "runs" / "gated" / "001"
-    assert result.err.endswith("interrupted at step 5; its state is saved in runs/gated/001\n")
+    assert result.err.endswith(
+        "interrupted at step 5; saved in runs/gated/001; measure it: "
+        f"dgrad eval runs/gated/001 --plugin {tmp_path / 'gate.py'}\n"
+    )
     latest = find_checkpoint(path, "latest")
     assert latest.name == "step-000000005.safetensors"
     assert checkpoint.load(latest).metadata["progress"]["step"] == 5
@@ -142,6 +146,9 @@ def test_T16_the_second_signal_leaves_at_once(
     result = run.end()
     assert result.code == 130
     assert "Traceback" not in result.err
+    assert "stopped" not in result.err
+    told = "interrupted; the last checkpoint is in runs/gated/001/checkpoints\n"
+    assert result.err.endswith(told)
     path = tmp_path / "runs" / "gated" / "001"
     assert find_checkpoint(path, "latest").name == "step-000000003.safetensors"
     assert cli("eval", path, "--plugin", "gate.py", cwd=tmp_path).code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,16 @@ import numpy as np
 import pytest
 
 from dgrad.config import document
-from dgrad.config.build import (
-    LoadedData,
-    build_model,
-    build_trainer,
-    load_data,
-    read_data,
-    with_data,
-)
+from dgrad.config.build import LoadedData, build_trainer, load_data, read_data, with_data
 from dgrad.config.document import Config, load
-from dgrad.config.memory import available_memory, limited_memory
-from dgrad.errors import ConfigError
+from dgrad.config.model import build_model, layer_names
+from dgrad.core.tensor import Tensor
+from dgrad.errors import ConfigError, ResourceError
+from dgrad.nn.linear import Linear
+from dgrad.nn.memory import available_memory
+from dgrad.nn.module import Module, Parameter
+from dgrad.ops.indexing import getitem
+from dgrad.registry import layers
 from dgrad.train.trainer import Trainer
 from tests.toys import CLASSES, NUMBERS, forgetting, write_toy
 
@@ -121,13 +121,27 @@ def test_C08_a_reference_is_checked_like_a_value(tmp_path: Path) -> None:
 
 
 def test_sizes_are_inferred_and_layers_are_named(tmp_path: Path) -> None:
-    model, shape = build_model(*_known(tmp_path))
-    assert shape == (3,)
+    config, data = _known(tmp_path)
+    model, out = build_model(config, data.trial_rows("float32"))
+    assert out.shape == (2, 3)
     assert {name: p.shape for name, p in model.named_parameters()} == {
-        "0_linear.weight": (8, 3), "0_linear.bias": (8,),
-        "3_linear.weight": (3, 8), "3_linear.bias": (3,),
+        "linear.weight": (8, 3), "linear.bias": (8,),
+        "linear_2.weight": (3, 8), "linear_2.bias": (3,),
     }  # fmt: skip
     assert all(module.training for module in model.modules())
+
+
+@pytest.mark.parametrize(
+    ("kinds", "names"),
+    [
+        ("linear relu linear", "linear relu linear_2"),
+        ("relu linear relu dropout linear", "relu linear relu_2 dropout linear_2"),
+        ("linear_2 linear linear", "linear_2 linear linear_3"),  # a plugin may call itself so
+        ("linear linear linear_2 linear_2", "linear linear_2 linear_2_2 linear_2_3"),
+    ],
+)
+def test_layers_are_named_by_kind_and_count(kinds: str, names: str) -> None:
+    assert layer_names(kinds.split()) == names.split()
 
 
 def _known(folder: Path, text: str = CLASSES, *overrides: str) -> tuple[Config, LoadedData]:
@@ -152,8 +166,81 @@ def test_dtype_of_parameters_and_data(tmp_path: Path) -> None:
 def test_a_grid_is_flattened(tmp_path: Path) -> None:
     config, data = _known(tmp_path, CLASSES.replace("- linear: 8", "- flatten\n    - linear: 8"))
     grid = data.inputs.reshape(len(data.inputs), 1, 3, 1)
-    model, shape = build_model(config, LoadedData(data.dataset, data.split, (), grid))
-    assert (shape, model[1].weight.shape) == ((3,), (8, 3))
+    model, out = build_model(config, grid[:2])
+    assert (out.shape, model[1].weight.shape) == ((2, 3), (8, 3))
+
+
+class Lookup(Module):
+    """Rows of a table, by integers."""
+
+    def __init__(self, rows: int) -> None:
+        self.table = Parameter(np.ones((rows, 5)))
+        self.inner = Linear(5, 5)
+        self.inner.eval()
+
+    def forward(self, x: Tensor) -> Any:
+        """x: (n, t) integers -> (n, t, 5)."""
+        assert x.dtype == np.int64
+        return self.inner(getitem(self.table, x.data))
+
+
+def test_layers_are_tried_on_the_real_inputs_and_on_each_others_outputs(tmp_path: Path) -> None:
+    layers.register("lookup")(Lookup)
+    text = CLASSES.replace("- linear: 8", "- lookup: 1000\n    - flatten")
+    config, data = _known(tmp_path, text)
+    whole = np.full((75, 3), 999)  # zeros or floats would do for no index
+    integers = LoadedData(data.dataset, data.split, (), whole)
+    trainer = build_trainer(config, integers)
+    assert trainer.splits["train"].inputs.dtype == np.int64
+    assert trainer.model[4].weight.shape == (3, 15)
+
+
+def test_building_leaves_every_module_in_its_own_mode(tmp_path: Path) -> None:
+    layers.register("lookup")(Lookup)
+    config, _ = _known(tmp_path, CLASSES.replace("- linear: 8", "- lookup: 9\n    - flatten"))
+    model, _ = build_model(config, np.zeros((2, 3), np.int64))
+    assert model.lookup.training
+    assert not model.lookup.inner.training  # as its constructor left it
+
+
+class Halved(Module):
+    """x, half of it without gradient; `spare` is not used, `frozen` requires no gradient."""
+
+    def __init__(self, cut: bool) -> None:
+        self.cut = cut
+        self.used, self.spare = Parameter(np.ones(())), Parameter(np.ones(2))
+        self.frozen = Parameter(np.ones(()), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Any:
+        """x: any shape -> same shape."""
+        out = x * self.used * self.frozen
+        return out.detach() if self.cut else out
+
+
+def test_T06_parameters_without_a_gradient_are_named(tmp_path: Path) -> None:
+    layers.register("halved")(Halved)
+    config, data = loaded(tmp_path, CLASSES.replace("- relu", "- halved: {cut: false}"))
+    build_trainer(config, data)
+    assert data.warnings[-1] == "no gradient of the loss reaches halved.spare, halved.frozen"
+    config, data = loaded(tmp_path, CLASSES.replace("- relu", "- halved: {cut: true}"))
+    trainer = build_trainer(config, data)
+    assert data.warnings[-1] == (
+        "no gradient of the loss reaches linear.weight, linear.bias, "
+        "halved.used, halved.spare, halved.frozen"
+    )
+    assert all(p.grad is None for p in trainer.parameters)
+
+
+def test_T06_no_warning_where_all_are_reached(tmp_path: Path) -> None:
+    config, data = loaded(tmp_path)
+    build_trainer(config, data)
+    assert data.warnings == []
+
+
+def test_a_training_set_of_one_row(tmp_path: Path) -> None:
+    config, data = loaded(tmp_path)
+    one = replace(data.split, train=data.split.train[:1])
+    assert build_trainer(config, replace(data, split=one)).total_steps == 3
 
 
 # ---------------------------------------------------------------------------------------- training
@@ -191,13 +278,19 @@ def test_without_validation_rows_the_training_loss_stands_in(tmp_path: Path) -> 
 # ------------------------------------------------------------------------------------------ memory
 
 
-def test_C24_beyond_the_limit_memory_errors_come_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    if available_memory() is None:
-        pytest.skip("this system does not say how much memory is available")
-    monkeypatch.setattr("dgrad.config.memory.available_memory", lambda: 64 << 20)
-    with limited_memory(), pytest.raises(MemoryError):
-        np.empty(256 << 20, np.uint8)
-    assert np.empty(256 << 20, np.uint8).size  # the limit is gone
+def test_C24_a_parameter_without_room_is_refused_before_it_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    need = (4 + 8) << 20  # float32, and drawn in float64
+    monkeypatch.setattr("dgrad.nn.memory.available_memory", lambda: need)
+    assert Parameter.empty(1 << 10, 1 << 10).shape == (1 << 10, 1 << 10)
+    monkeypatch.setattr("dgrad.nn.memory.available_memory", lambda: need - 1)
+    text = r"of shape \(1024, 1024\) takes 12,582,912 bytes .* 12,582,911 are free"
+    with pytest.raises(ResourceError, match=text):
+        Parameter.empty(1 << 10, 1 << 10)
+    with pytest.raises(ResourceError, match="bytes"):
+        Linear(10**18, 10**18)
+    assert Linear(3, 3).weight.size == 9  # what is small is not asked about
 
 
 def test_a_group_limit_counts_where_it_is_lower(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,7 +299,7 @@ def test_a_group_limit_counts_where_it_is_lower(monkeypatch: pytest.MonkeyPatch)
         "/sys/fs/cgroup/memory.max": "max\n",
         "/sys/fs/cgroup/memory.current": "5\n",
     }
-    monkeypatch.setattr("dgrad.config.memory._text", lambda path: texts.get(path, ""))
+    monkeypatch.setattr("dgrad.nn.memory._text", lambda path: texts.get(path, ""))
     assert available_memory() == 1_024_000
     texts["/sys/fs/cgroup/memory.max"] = "2000\n"
     assert available_memory() == 1995
@@ -218,6 +311,6 @@ def test_an_unknown_amount_of_memory_limits_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     unknown: Any = lambda: None  # noqa: E731
-    monkeypatch.setattr("dgrad.config.memory.available_memory", unknown)
+    monkeypatch.setattr("dgrad.nn.memory.available_memory", unknown)
     monkeypatch.setattr("dgrad.config.build.available_memory", unknown)
     assert built(tmp_path).parameters

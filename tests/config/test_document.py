@@ -72,7 +72,7 @@ def test_a_whole_config_loads(write: Write, tmp_path: Path) -> None:
     assert config.train == Train(
         epochs=20, batch_size=64, clip_norm=1.5, dtype="float64",
         early_stop=EarlyStop(metric="val/accuracy", patience=5),
-        checkpoint=Checkpointing(every=Every(2, "epoch"), keep=1, best="val/accuracy"),
+        checkpoint=Checkpointing(every=Every.from_config("2 epochs"), keep=1, best="val/accuracy"),
     )  # fmt: skip
 
 
@@ -108,11 +108,23 @@ def test_C29_no_default_is_hidden(write: Write) -> None:
         "adam": {"lr": 0.001, "betas": [0.9, 0.999], "weight_decay": 0.0}
     }
     assert resolved["train"] == {
-        "epochs": 10, "batch_size": 32, "clip_norm": None, "dtype": "float32", "early_stop": None,
+        "epochs": 10, "batch_size": 32, "eval_batch_size": 512,
+        "clip_norm": None, "dtype": "float32", "early_stop": None,
         "checkpoint": {"every": "1 epoch", "keep": 3, "best": "val/loss"},
     }  # fmt: skip
     assert resolved["data"]["split"] == {"val": 0.15, "test": 0.15, "stratify": False}
     assert list(resolved["data"]) == ["csv", "split", "transforms"]
+
+
+@pytest.mark.parametrize(
+    ("written", "resolved"),
+    [("100", "100 steps"), ("1 steps", "1 step"), ("3 epoch", "3 epochs"), ("0.5 epochs",) * 2],
+)
+def test_C29_an_interval_is_resolved_in_words(written: str, resolved: str, write: Write) -> None:
+    config = load(write(SMALL), [f"train.checkpoint.every={written}"])
+    assert config.resolved()["train"]["checkpoint"]["every"] == resolved
+    again = load(write(SMALL), [f"train.checkpoint.every={resolved}"])
+    assert again.train.checkpoint == config.train.checkpoint
 
 
 def test_C19_line_ends_do_not_change_a_config(write: Write) -> None:
@@ -189,7 +201,10 @@ TABLE = [
     ("C08", "train.dtype", "float16", "one of float32, float64"),
     ("C08", "train.checkpoint.every", "1 hour", 'such as "1 epoch" or "100 steps", got "1 hour"'),
     ("C08", "train.checkpoint.every", "0 epochs", 'got "0 epochs"'),
-    ("C08", "train.checkpoint.every", "3", "got 3"),
+    ("C08", "train.checkpoint.every", "0", "got 0"),
+    ("C08", "train.checkpoint.every", "0.5 steps", 'got "0.5 steps"'),
+    ("C08", "train.checkpoint.every", "5%", 'such as "1 epoch" or "100 steps", got "5%"'),
+    ("C08", "train.checkpoint.every", "true", "got True"),
     ("C08", "data.split.val", "1", "expected a number >= 0 and < 1, got 1"),
     ("C09", "train.epochs", "true", "got true"),
     ("C09", "train.epochs", "32.5", "got 32.5"),

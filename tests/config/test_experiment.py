@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -13,9 +14,16 @@ import pytest
 from dgrad.config import document, yaml
 from dgrad.config.document import load
 from dgrad.config.experiment import Experiment, Outcome
-from dgrad.errors import CheckpointError, DivergedError
+from dgrad.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    DivergedError,
+    ParameterError,
+)
 from dgrad.train import checkpoint
 from dgrad.train.run_directory import RunDirectory, find_checkpoint
+from dgrad.train.threads import blas_threads
 from tests.toys import CLASSES, NUMBERS, forgetting, write_toy
 
 Run = Callable[..., tuple[Experiment, Outcome, Path]]
@@ -72,6 +80,102 @@ def test_a_checkpoint_holds_model_optimizer_and_transforms(run: Run) -> None:
     assert stored.metadata["environment"]["argv"] == ["dgrad", "train"]
     resolved = yaml.dump(experiment.config.resolved())
     assert stored.metadata["config"] == resolved == (path / "resolved.yaml").read_text()
+
+
+def test_every_checkpoint_says_how_far_the_log_reached(run: Run) -> None:
+    _, _, path = run(CLASSES, "train.checkpoint={every: 2 steps, keep: 9}")
+    log = (path / "metrics.jsonl").read_bytes()
+    files = sorted(path.glob("checkpoints/step-*"))
+    assert len(files) > 3
+    for file in files:
+        stored = checkpoint.load(file).metadata
+        told = log[: stored["metrics"]["offset"]]
+        assert stored["metrics"]["sha256"] == hashlib.sha256(told).hexdigest()
+        assert json.loads(told.splitlines()[-1])["step"] == stored["progress"]["step"]
+
+
+@pytest.mark.parametrize("stop", range(1, 9))
+@pytest.mark.parametrize(
+    "optimizer", ["{sgd: {lr: 0.1, momentum: 0.9}}", "{adam: {lr: 0.05, weight_decay: 0.01}}"]
+)
+def test_T13_a_run_goes_on_bit_for_bit_from_its_checkpoint(
+    optimizer: str, stop: int, run: Run, tmp_path: Path
+) -> None:
+    def stop_within(experiment: Experiment) -> None:
+        trainer = experiment.trainer
+        step = trainer.train_step
+
+        def stopping(inputs: np.ndarray, targets: np.ndarray) -> float:
+            trainer.stop_requested = trainer.progress.step == stop - 1
+            return step(inputs, targets)
+
+        trainer.train_step = stopping  # type: ignore[method-assign]
+
+    given = [f"optimizer={optimizer}", "train.checkpoint.every=2 steps", "train.clip_norm=1"]
+    whole, _, path = run(CLASSES, *given)
+    _, outcome, first = run(CLASSES, *given, change=stop_within)
+    assert (outcome.how, outcome.checkpoint.stem) == ("interrupted", f"step-{stop:09d}")
+    restored = Experiment.restore(outcome.checkpoint)
+    with RunDirectory.create_at(tmp_path / "second", keep=2) as directory:
+        restored.run(directory, [])
+    logs = [(each / "metrics.jsonl").read_text() for each in (path, first, tmp_path / "second")]
+    assert logs[0] == logs[1] + logs[2]
+    assert restored.trainer.progress.stored() == whole.trainer.progress.stored()
+    one, two = (checkpoint.load(find_checkpoint(p, "latest")) for p in (path, directory.path))
+    assert list(one.tensors) == list(two.tensors)
+    assert all(np.array_equal(one.tensors[name], two.tensors[name]) for name in one.tensors)
+
+
+def test_a_run_survives_a_move_of_its_data(run: Run, tmp_path: Path) -> None:
+    _, outcome, path = run()
+    (tmp_path / "elsewhere").mkdir()
+    moved = (tmp_path / "classes.csv").rename(tmp_path / "elsewhere" / "renamed.csv")
+    path = path.rename(tmp_path / "elsewhere" / "001")
+    with pytest.raises(DataError, match=r"if it was moved, add: data\.csv\.path=FILE") as error:
+        Experiment.restore(path)
+    assert error.value.fault == "D01"
+    restored = Experiment.restore(path, overrides=[f"data.csv.path={moved}"])
+    assert restored.evaluate("test") == outcome.results
+    moved.write_text(moved.read_text().replace("1", "2", 1))
+    with pytest.raises(DataError, match=r"renamed\.csv has changed since") as error:
+        Experiment.restore(path, overrides=[f"data.csv.path={moved}"])
+    assert error.value.fault == "T26"
+
+
+@pytest.mark.parametrize(
+    "key", ["seed", "train.epochs", "data.split.val", "data.transforms", "data", "~data.csv"]
+)
+def test_only_where_the_data_are_can_be_changed(key: str, run: Run) -> None:
+    _, outcome, _ = run(CLASSES, "train.epochs=1")
+    with pytest.raises(ParameterError, match=r"one of the data's reader, such as data\.csv\.path"):
+        Experiment.restore(outcome.checkpoint, overrides=[f"{key}=1"])
+
+
+def test_an_unknown_key_of_the_reader_is_a_config_error(run: Run) -> None:
+    _, outcome, _ = run(CLASSES, "train.epochs=1")
+    with pytest.raises(ConfigError, match="unknown key"):
+        Experiment.restore(outcome.checkpoint, overrides=["data.csv.pth=x"])
+
+
+def test_the_thread_count_is_recorded_and_comes_back(run: Run) -> None:
+    before = blas_threads()
+    experiment, outcome, path = run()
+    stored = checkpoint.load(outcome.checkpoint).metadata["environment"]
+    assert stored == json.loads((path / "environment.json").read_text())
+    chosen = any(value for name, value in stored["threads"].items() if name.endswith("_THREADS"))
+    assert stored["blas_threads"] == (before if chosen or before is None else 1)
+    experiment.evaluate("test")
+    assert blas_threads() == before
+
+
+def test_the_rows_of_an_evaluation_are_configured(run: Run) -> None:
+    experiment, _, path = run(CLASSES, "train.eval_batch_size=4")
+    sizes: list[int] = []
+    model = experiment.trainer.model
+    model.register_forward_pre_hook(lambda module, args: sizes.append(len(args[0])))
+    experiment.evaluate("test")
+    assert sizes == [4, 4, 4, 3]
+    assert "eval_batch_size: 4" in (path / "resolved.yaml").read_text()
 
 
 def test_T38_restore_gives_back_every_tensor_and_counter(run: Run) -> None:

@@ -60,6 +60,45 @@ def test_B61_nested_modes_restore_what_was_there() -> None:
     assert seen == [False, False, True, False]
 
 
+def test_set_grad_enabled_as_a_statement_sets_at_once() -> None:
+    seen = []
+    try:
+        set_grad_enabled(False)
+        seen += [is_grad_enabled(), ops.tanh(leaf()).requires_grad]
+    finally:
+        set_grad_enabled(True)
+    assert [*seen, is_grad_enabled()] == [False, False, True]
+
+
+def test_set_grad_enabled_restores_on_exit_what_was_there_when_it_was_made() -> None:
+    mode = set_grad_enabled(False)
+    assert not is_grad_enabled()
+    with mode:
+        assert not is_grad_enabled()
+        with mode:
+            assert not is_grad_enabled()
+        assert not is_grad_enabled()
+    assert is_grad_enabled()
+    with mode:  # entered again: like any other mode
+        assert not is_grad_enabled()
+    mode = set_grad_enabled(False)
+    set_grad_enabled(True)
+    with mode:
+        assert not is_grad_enabled()
+    assert is_grad_enabled()
+
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_set_grad_enabled_as_a_decorator_leaves_the_mode_alone(outside: bool) -> None:
+    with set_grad_enabled(outside):
+        for flag in (False, True):
+            mode = set_grad_enabled(flag)
+            decorated = [mode(is_grad_enabled), mode(is_grad_enabled)]
+            assert is_grad_enabled() is outside
+            assert [f() for f in decorated] == [flag, flag]
+            assert is_grad_enabled() is outside
+
+
 @no_grad
 def bare() -> bool:
     """Its docstring."""
@@ -201,6 +240,30 @@ def test_a_decorated_function_may_run_in_two_threads_at_once() -> None:
         call(lambda: (leave.set(), thread.join()))  # that one leaves while this one is inside
         after.append(is_grad_enabled())
     assert after == [True, False]
+
+
+def test_a_thread_that_dies_paused_pauses_no_other() -> None:
+    def steps() -> Generator[None]:
+        with no_grad():
+            yield
+
+    standing = steps()
+    try:
+        in_thread(lambda: next(standing))  # the thread is gone, the generator stands inside
+        seen = [in_thread(is_grad_enabled) for _ in range(20)]  # some of them get its id
+        standing.close()  # leaves the block in a thread that never entered it
+        assert seen == [True] * 20
+        assert is_grad_enabled()
+        assert in_thread(lambda: ops.tanh(leaf()).requires_grad)
+    finally:
+        modes.paused.clear()  # the hint that somebody is paused may stay for ever; not in a test
+
+
+def test_nested_pauses_and_those_of_other_threads_leave_no_hint() -> None:
+    with no_grad(), no_grad(), enable_grad(), no_grad():
+        assert modes.paused
+        in_thread(bare)
+        assert modes.paused  # the fixture sees that it is empty in the end
 
 
 def test_threads_run_backward_at_once() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +11,9 @@ import numpy as np
 import pytest
 
 from dgrad import Tensor, grad, no_grad, op, ops, registry
-from dgrad.errors import DtypeError, GraphError, OpDefinitionError, ParameterError, ShapeError
+from dgrad.core.protocols import NUMPY_OPS
+from dgrad.errors import DgradError, DtypeError, GraphError, OpDefinitionError, ShapeError
+from dgrad.registry import Positive
 
 pytestmark = pytest.mark.usefixtures("scratch_ops")
 
@@ -94,8 +98,50 @@ def test_a_joint_vjp_refuses_fast_rules_by_name() -> None:
 
 def test_a_name_is_registered_once() -> None:
     assert registry.ops["scale" if op(scale) else ""].op.name == "scale"
-    with pytest.raises(ParameterError, match=r"op registry.*'scale'"):
+    with pytest.raises(
+        DgradError, match=r"^an op called 'scale' is registered already \(.*test_op\.scale\)"
+    ):
         op(scale)
+
+
+@pytest.mark.parametrize(
+    ("declared", "text"),
+    [
+        ({"methods": ("detach",)}, "op scale: Tensor.detach exists already"),
+        ({"methods": ("scaled", "sum")}, "op scale: Tensor.sum exists already"),
+        ({"methods": ("data",)}, "op scale: Tensor.data exists already"),
+        ({"operators": ("__add__",)}, "op scale: Tensor.__add__ exists already"),
+        ({"operators": ("__lshift__", "__radd__")}, "op scale: Tensor.__radd__ exists already"),
+        ({"operators": ("__iadd__",)}, "op scale: Tensor.__iadd__ exists already"),
+        ({"numpy": np.tanh}, r"op scale: np.tanh means dgrad\.ops\.activation\.tanh already"),
+        ({"numpy": (np.ptp, np.add)}, r"op scale: np.add means .*\.add already"),
+        ({"numpy": np.zeros_like}, "op scale: np.zeros_like is answered without an op"),
+        ({"numpy": np.shape}, "op scale: np.shape is answered without an op"),
+    ],
+)
+def test_an_op_overwrites_nothing_and_a_refused_one_leaves_no_trace(
+    declared: Any, text: str
+) -> None:
+    before = {**vars(Tensor)}
+    try:
+        with pytest.raises(OpDefinitionError, match=text):
+            op(**declared)(scale)
+        assert "scale" not in registry.ops
+        assert vars(Tensor) == before
+        assert np.ptp not in NUMPY_OPS
+    finally:
+        for name, value in before.items():
+            if vars(Tensor)[name] is not value:
+                setattr(Tensor, name, value)
+
+
+def test_the_registry_holds_the_function_that_users_call() -> None:
+    def shrink(x: Any, *, by: Positive = 2.0) -> Any:
+        return x / by
+
+    made = op(shrink)
+    assert registry.ops["shrink"] is made
+    assert registry.ops["shrink"].op is made.op
 
 
 # -- what is kept ---------------------------------------------------------------------------------
@@ -275,6 +321,46 @@ def test_an_op_declared_not_differentiable_records_nothing() -> None:
     assert not ranks(leaf(2.0, 1.0)).requires_grad
 
 
+@pytest.mark.parametrize("joint", [False, True])
+def test_replaced_rules_clear_what_the_earlier_ones_kept_and_their_fast_rules(joint: bool) -> None:
+    @op(keeps=("hidden",))
+    def root(x: Any) -> Any:
+        return np.sqrt(x), x * 0 + 7
+
+    def kept() -> set[str]:
+        saved = root(leaf(4.0)).node.saved
+        return {n for n, v in zip(root.op.layout, saved, strict=False) if v is not None}
+
+    def wrong(g: Any, x: Any, hidden: Any) -> Any:
+        return [g * 0] if joint else g * 0
+
+    root.vjp(x=lambda g, x, x_shape: g)
+    root.fast_vjp(wrong) if joint else root.fast_vjp(x=wrong)
+    assert kept() == {"x", "hidden", "x_shape"}
+    root.vjp(x=lambda g, out: g / (2 * out))
+    assert kept() == {"out"}
+    x = leaf(4.0)
+    assert grad(root(x), x)[0].item() == 0.25
+    if joint:
+        root.fast_vjp(wrong)
+        root.vjp(lambda g, out: [g / (2 * out)])
+        assert kept() == {"out"}
+        assert grad(root(x), x)[0].item() == 0.25
+        return
+    root.fast_vjp(x=wrong)
+    root.fast_vjp(x=lambda g, x_shape: g * 5)
+    assert kept() == {"out", "x_shape"}
+    assert grad(root(x), x)[0].item() == 5.0
+
+
+def test_refused_rules_leave_the_earlier_ones() -> None:
+    made = op(scale)
+    made.vjp(x=lambda g: g, y=lambda g: g)
+    with pytest.raises(OpDefinitionError):
+        made.vjp(x=lambda g, y: g * y, y=lambda g, nothing: g)
+    assert not any(v is not None for v in made(leaf(1.0), leaf(2.0)).node.saved)
+
+
 def test_rules_may_be_replaced() -> None:
     made = op(scale)
     made.vjp(x=lambda g: g, y=lambda g: g)
@@ -355,6 +441,18 @@ def test_a_wrong_call_names_the_op_and_the_shapes(
         call(leaf(1.0, 2.0, 3.0))
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_an_error_that_the_forward_raises_on_purpose_keeps_its_text_and_fault(count: int) -> None:
+    def fail() -> Any:
+        raise ShapeError("as the forward says", fault="D02")
+
+    forwards = [lambda x: fail(), lambda x, y: fail(), lambda x, y, z: fail()]
+    forwards[count - 1].__name__ = "fails"
+    with pytest.raises(ShapeError, match=r"^as the forward says$") as caught:
+        op(forwards[count - 1])(*[leaf(1.0)] * count)
+    assert caught.value.fault == "D02"
+
+
 def test_errors_do_not_print_long_operands() -> None:
     with pytest.raises(ShapeError) as caught:
         leaf(1.0, 2.0) + [1.0] * 10_000
@@ -404,6 +502,28 @@ def test_many_inputs() -> None:
     assert all(x.grad.item() == 1.0 for x in xs)
 
 
+def test_an_op_of_24_inputs_is_cheap_to_declare() -> None:
+    names = [f"x{i}" for i in range(24)]
+
+    def wide(*args: Any) -> Any:
+        return sum(args[1:], args[0])
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    wide.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(name, kind) for name in names]
+    )
+    tracemalloc.start()
+    try:
+        made = op(wide)
+        made.vjp(lambda g: [g] * 24)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+    xs = [leaf(float(i)) for i in range(24)]
+    made(*xs).backward()
+    assert all(x.grad.item() == 1.0 for x in xs)
+
+
 def test_an_op_has_an_example() -> None:
     args, params = op(scale).op.example(np.random.default_rng(0))
     assert [a.shape for a in args] == [(3, 4), (3, 4)]
@@ -422,3 +542,9 @@ def test_operators_and_methods_are_filled_in() -> None:
     finally:
         for name in ("__lshift__", "__rlshift__", "scaled"):
             delattr(Tensor, name)
+
+
+def test_a_tensor_as_static_parameter_is_refused_by_name():
+    x, beta = Tensor([1.0, 2.0], requires_grad=True), Tensor(3.0, requires_grad=True)
+    with pytest.raises(DtypeError, match="softplus: beta is a static parameter"):
+        ops.softplus(x, beta=beta)

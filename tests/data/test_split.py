@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dgrad.data import Split, check_classes, duplicate_rows, split
+from dgrad.data import Split, check_classes, duplicate_rows, permutation, split
 from dgrad.errors import DataError, ParameterError
 
 SHARES = [(0.15, 0.15), (0.1, 0), (0, 0.25), (0.33, 0.33), (0.5, 0.4), (0, 0)]
@@ -83,6 +83,12 @@ def test_the_split_depends_on_the_seed_and_nothing_else():
         for a, b, c in zip(parts(first), parts(again), parts(other), strict=True):
             np.testing.assert_array_equal(a, b)
             assert not np.array_equal(a, c)
+
+
+def test_the_split_is_not_the_order_of_any_epoch():
+    val = split(np.zeros(40, np.int64), val=0.5, test=0, seed=0).val
+    orders = [permutation(40, seed=0, epoch=epoch) for epoch in (0, 1, 2**64 - 1)]
+    assert not any(np.array_equal(np.sort(order[20:]), val) for order in orders)
 
 
 def test_stratified_rows_of_a_class_are_drawn_from_all_of_them():

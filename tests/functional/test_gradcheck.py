@@ -9,7 +9,7 @@ import pytest
 
 import dgrad
 from dgrad import Tensor, nn, registry
-from dgrad.core.stream import default_stream
+from dgrad.core import stream
 from dgrad.errors import WrongGradientError
 from dgrad.functional import (
     Check,
@@ -197,6 +197,37 @@ def test_G01_joint_rule_wrong_when_asked_for_one_gradient_alone(scratch):
     assert "alone" in found[0].note
 
 
+@pytest.mark.parametrize(
+    ("rule", "note"),
+    [
+        (lambda g: g * (2 if g.dtype == np.float64 else 2.001), "float32"),
+        (lambda g: g * 2 if g.dtype == np.float64 else None, "float32"),
+        (lambda g: g.ravel("K").reshape(g.shape) * 2, "not contiguous"),
+        (lambda g: g * 2 if g.flags.c_contiguous else g, "not contiguous"),
+    ],
+)
+def test_G01_rule_that_is_wrong_in_float32_or_for_a_strided_seed_alone(rule, note, scratch):
+    @dgrad.op
+    def twice(x):
+        return np.multiply(x, 2)
+
+    twice.vjp(x=lambda g: g * 2)
+    twice.fast_vjp(x=rule)
+    (wrong,) = [c for c in check_op("twice") if not c.passed]
+    assert (wrong.input, wrong.verdict) == ("x", "inconsistent")
+    assert note in wrong.note
+
+
+def test_G04_op_that_float32_does_not_suit_is_checked_in_float64_alone(scratch):
+    @dgrad.op(example=lambda rng: ((rng.uniform(100, 200, size=3),), {}))
+    def steep(x):
+        return np.exp(x)
+
+    steep.vjp(x=lambda g, out: g * out)
+    with np.errstate(over="raise"):
+        assert set(verdicts(check_op("steep")).values()) == {"ok"}
+
+
 # -- no false alarms ----------------------------------------------------------------------------
 
 
@@ -255,6 +286,12 @@ def test_G03_near_a_kink_is_never_wrong(distance, sign):
     assert set(steep.counts()) == {"ok"}
 
 
+@pytest.mark.parametrize("size", [1e6, 1e7])
+def test_G08_smooth_function_that_turns_within_every_step_is_neither_kink_nor_wrong(size):
+    (check,) = look(dgrad.sin, size * (POSITIVE + 1)).checks
+    assert (check.verdict, check.passed) == ("unsure", True)
+
+
 def test_G03_ties_of_max_pass_or_are_kinks():
     report = look(lambda x: dgrad.max(x), np.array([1.0, 1.0, 0.5]))
     assert report.passed
@@ -304,11 +341,11 @@ def test_G05_function_of_its_own_randomness():
 
 
 def test_G05_dropout_is_replayed_and_its_stream_left_as_it_was():
-    default_stream.move(7)
-    default_stream.key()
+    dgrad.manual_seed(7)
+    stream.current().key()
     layer = nn.Dropout(0.5)
     assert set(gradcheck(layer, X).counts()) == {"ok"}
-    assert (default_stream.seed, default_stream.number) == (7, 1)
+    assert stream.current().key() == (7, stream.Purpose.INIT, 0, 1)
 
 
 def nan_rule(g):
@@ -468,6 +505,26 @@ def test_op_without_example_that_normal_arrays_do_not_suit_is_skipped(scratch):
     picky.vjp(x=lambda g: g)
     (check,) = check_op("picky")
     assert (check.verdict, check.passed) == ("skipped: no example", True)
+    assert "@op(example=lambda rng: ((rng.normal(size=(3, 4)),), {}))" in check.note
+    assert "op picky" in Report([check]).summary()
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_op_without_any_rule_has_failed(order, scratch):
+    @dgrad.op
+    def ruleless(x):
+        return np.array(x)
+
+    @dgrad.op
+    def joined(*xs):
+        return np.concatenate(xs)
+
+    for name in ("ruleless", "joined"):
+        (check,) = check_op(name, order=order)
+        assert (check.verdict, check.passed) == ("missing", False)
+        assert check.note == (
+            f"it has no rule: give {name}.vjp one, or declare @op(differentiable=False)"
+        )
 
 
 def test_layer_is_checked_by_its_input_and_parameters(scratch):
@@ -513,6 +570,8 @@ def test_layer_without_example_is_skipped(scratch):
 
     (check,) = check_layer("unknown")
     assert (check.verdict, check.passed) == ("skipped: no example", True)
+    assert "classmethod example() that returns (arguments, input shape" in check.note
+    assert "layer unknown" in Report([check]).summary()
 
 
 # -- models -------------------------------------------------------------------------------------
@@ -595,6 +654,59 @@ def test_G11_random_directions_see_what_the_sample_misses(scratch):
     (check,) = check_model(Waves(), nn.MSELoss(), inputs, inputs * 0, entries=4)
     assert check.verdict == "wrong"
     assert {entry.index for entry in check.worst} == {None}
+
+
+class Counting(nn.Module):
+    """Layers with a rule that is wrong by a thousandth at one of them; counts what it is given."""
+
+    def __init__(self, wrong, depth=4):
+        super().__init__()
+        dgrad.manual_seed(0)
+        self.layers = nn.ModuleList([nn.Linear(12, 12) for _ in range(depth)])
+        self.wrong, self.rows = wrong, []
+
+    def forward(self, x):
+        self.rows.append(len(x))
+        for i, layer in enumerate(self.layers):
+            weight = Scaled.apply(layer.weight) if i == self.wrong else layer.weight
+            x = dgrad.relu(dgrad.linear(x, weight, layer.bias))
+        return x
+
+
+class Scaled(dgrad.Function):
+    """x itself, its gradient a thousandth too large."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x * 1
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 1.001
+
+
+@pytest.mark.parametrize("directions", [1, 2])
+@pytest.mark.parametrize("wrong", range(4))
+def test_G11_large_model_is_probed_along_directions_alone(wrong, directions, monkeypatch):
+    model = Counting(wrong)
+    cost = 8 * sum(p.size for p in model.parameters())
+    monkeypatch.setattr("dgrad.functional.components.WORK", cost // 10 + directions - 1)
+    inputs, targets = RNG.normal(size=(20, 12)), RNG.integers(0, 12, 20)
+    checks = check_model(model, nn.CrossEntropyLoss(), inputs, targets)
+    assert verdicts(checks)[f"layers.{wrong}.weight"] == "wrong"
+    assert sum(not c.passed for c in checks) == 1
+    assert {c.compared + c.skipped for c in checks} == {3 * directions}  # two sums, and the loss
+
+
+def test_G11_evaluations_and_rows_are_bounded(monkeypatch):
+    model = Counting(None)
+    monkeypatch.setattr("copy.deepcopy", lambda same: same)
+    monkeypatch.setattr("dgrad.functional.components.WORK", 0)
+    inputs, targets = RNG.normal(size=(20, 12)), RNG.integers(0, 12, 20)
+    checks = check_model(model, nn.CrossEntropyLoss(), inputs, targets)
+    assert all(check.passed for check in checks)
+    assert len(model.rows) < 8 * 35
+    assert set(model.rows) == {8}
 
 
 # -- the report ---------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import pytest
 import dgrad
 from dgrad import Tensor, ops
 from dgrad.errors import DgradError, DtypeError, GraphError, ParameterError, ShapeError
+from dgrad.randomness import Purpose
 
 
 def t(*shape: int) -> Tensor:
@@ -126,10 +127,40 @@ def test_type_errors_name_the_op(call: Any, message: str) -> None:
         call()
 
 
+@pytest.mark.parametrize(
+    ("call", "bound"),
+    [
+        (lambda x, w: np.clip(x, w, 9), "min"),
+        (lambda x, w: np.clip(np.ones(2), w, 9), "min"),
+        (lambda x, w: np.clip(np.ones(2), 0, w), "max"),
+        (lambda x, w: x.clip(min=w), "min"),
+        (lambda x, w: ops.clip(x.data, max=w), "max"),
+    ],
+)
+def test_a_bound_of_clip_is_no_tensor(call: Any, bound: str) -> None:
+    with pytest.raises(DtypeError, match=f"clip: {bound} .*not a Tensor"):
+        call(t(2), t())
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: ops.linear([[1.0, 2.0]], t(4, 2)),
+        lambda: ops.linear(t(1, 2), [[1.0, 2.0]]),
+        lambda: ops.linear(t(1, 2), t(1, 2), [1.0]),
+    ],
+)
+def test_linear_does_not_take_lists(call: Any) -> None:
+    with pytest.raises(
+        DtypeError, match="linear: x, weight and bias must be arrays or Tensors, got"
+    ):
+        call()
+
+
 @pytest.mark.parametrize("p", [-0.1, 1.5, float("nan")])
 def test_dropout_takes_a_probability(p: float) -> None:
     with pytest.raises(ParameterError, match="dropout: p must be >= 0 and <= 1"):
-        ops.dropout(t(2), p=p, key=(0, 0, 0))
+        ops.dropout(t(2), p=p, key=(0, Purpose.STEP, 0, 0))
 
 
 def test_gelu_knows_two_forms() -> None:

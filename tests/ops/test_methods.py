@@ -114,6 +114,25 @@ def test_astype_casts_the_gradient_back() -> None:
     assert g.dtype == np.float32
 
 
+@pytest.mark.parametrize("places", [lambda i: i, lambda i: (i,), lambda i: Tensor(i)])
+def test_the_index_of_a_direct_call_may_change_before_backward(places: Any) -> None:
+    index = np.array([0, 2])
+    calls = (
+        lambda t: ops.getitem(t, index=places(index)),
+        lambda t: ops.getitem(t, places(index)),
+        lambda t: ops.scatter_add(t[:2], index=places(index), shape=(4, 3)),
+        lambda t: ops.scatter_add(t[:2], places(index), (4, 3)),
+    )
+    for call in calls:
+        t = Tensor(np.ones((3, 3)), requires_grad=True)
+        index[:] = (0, 2)
+        out = (call(t) * call(Tensor(np.arange(9.0).reshape(3, 3)))).sum()
+        (expected,) = dgrad.grad(out, t, retain_graph=True)
+        index[:] = 1
+        (found,) = dgrad.grad(out, t)
+        np.testing.assert_array_equal(found.data, expected.data)
+
+
 def test_the_callers_index_array_may_change_before_backward() -> None:
     t = Tensor(DATA, requires_grad=True)
     index = np.array([0, 0])

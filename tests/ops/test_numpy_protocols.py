@@ -101,6 +101,7 @@ def test_numpy_calls_give_tensors_with_gradients(name: str) -> None:
         (lambda t: np.zeros_like(t), np.zeros_like(DATA)),
         (lambda t: np.ones_like(t, dtype=np.float32), np.ones((2, 3), np.float32)),
         (lambda t: np.full_like(t, 3.0), np.full((2, 3), 3.0)),
+        (lambda t: np.full_like(t, Tensor(3.0)), np.full((2, 3), 3.0)),
     ],
 )
 def test_results_without_gradient_are_plain_tensors(call: Any, expected: Any) -> None:
@@ -145,6 +146,8 @@ def test_questions_about_a_tensor_are_answered() -> None:
         (lambda t: np.concatenate([t, t], dtype=np.float32), "np.concatenate.*'dtype'"),
         (lambda t: np.where(t > 1), "np.where.*3 arrays"),
         (lambda t: np.sum(a=t), "np.sum.*1 arrays"),
+        (lambda t: np.full_like(t, t[0, 0]), "np.full_like.*lose its gradient"),
+        (lambda t: np.full_like(DATA, 1.0) + np.full_like(t, fill_value=t), "np.full_like"),
     ],
 )
 def test_what_has_no_op_is_refused_by_name(call: Any, named: str) -> None:

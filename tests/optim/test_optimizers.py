@@ -1,5 +1,6 @@
 """Every registered optimizer: PyTorch's trajectories, two functions to minimise, exact resuming."""
 
+import copy
 import tracemalloc
 
 import numpy as np
@@ -180,6 +181,11 @@ def test_resumed_is_not_resumed_bit_for_bit(name, settings, stop, way):
     for p, q, r in zip(whole, after, before, strict=True):
         np.testing.assert_array_equal(p.data, q.data)
         np.testing.assert_array_equal(p.data, r.data)
+    counts = [
+        [entry["step"] for entry in each.state_dict()["state"].values()]
+        for each in (optimizer, resumed)
+    ]
+    assert counts[0] == counts[1] == [11, 11, 12, 12, 12]
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -321,6 +327,42 @@ def test_a_model_may_change_dtype_before_the_first_step():
     } == {np.dtype(np.float64)}
 
 
+@pytest.mark.parametrize("way", ["state_dict", "arrays", "load"])
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_asking_for_the_state_does_not_bind_a_model_to_its_dtype(name, settings, way):
+    net = nn.Linear(3, 2)
+    optimizer = registry.optimizers[name](net.parameters(), **settings)
+    if way == "arrays":
+        optimizer.state_arrays(net.named_parameters())
+    else:
+        state = optimizer.state_dict()
+        if way == "load":
+            optimizer.load_state_dict(state)
+    net.double()(dgrad.Tensor(np.ones((1, 3)))).sum().backward()
+    optimizer.step()
+    arrays = optimizer.state_arrays(net.named_parameters())
+    assert {a.dtype for a in arrays.values()} <= {np.dtype(np.float64), np.dtype(np.int64)}
+    assert [int(arrays[f"step.{k}"]) for k in ("weight", "bias")] == [1, 1]
+
+
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_a_loaded_state_is_what_the_optimizer_has_until_the_first_step(name, settings):
+    params = [nn.Parameter(v) for v in values()]
+    optimizer = registry.optimizers[name](params, **settings)
+    run(optimizer, params, range(3), skip={(1, 0)})
+    named = [(str(i), p) for i, p in enumerate(params)]
+    arrays = optimizer.state_arrays(named)
+    given = {key: array.copy() for key, array in arrays.items()}
+    again = registry.optimizers[name](params, **settings)
+    again.load_state_arrays(given, named)
+    for array in given.values():
+        array[...] = 0  # they were copied
+    found = again.state_arrays(named)
+    assert list(found) == list(arrays)
+    for key, array in arrays.items():
+        np.testing.assert_array_equal(found[key], array)
+
+
 def test_groups_have_their_own_settings_and_may_come_late():
     a, b, c = (nn.Parameter(np.zeros(2, np.float32)) for _ in range(3))
     optimizer = optim.SGD([{"params": [a]}, {"params": b, "lr": 0.5}], lr=1.0, momentum=0.5)
@@ -427,3 +469,33 @@ def test_K17_a_state_that_does_not_fit_is_listed_and_nothing_changed():
         optim.Adam([leaf()]).load_state_dict(optimizer.state_dict())
     with pytest.raises(ParameterError, match="names of all"):
         optimizer.state_arrays([("weight", net.weight)])
+
+
+def test_a_deep_copy_of_an_optimizer_moves_its_own_parameters():
+    p, q = nn.Parameter(np.ones(2)), nn.Parameter(np.ones(2))
+    first = optim.SGD([p, q], lr=1.0)
+    p.grad = q.grad = np.ones(2)
+    first.step()
+    second = copy.deepcopy(first)
+    p2, q2 = second.param_groups[0]["params"]
+    p2.grad = q2.grad = np.ones(2)
+    second.step()
+    assert p.data.tolist() == q.data.tolist() == [0, 0]
+    assert p2.data.tolist() == q2.data.tolist() == [-1, -1]
+
+
+def test_exchanged_and_restored_data_keep_their_values():
+    p, q = nn.Parameter(np.array([1.0, 1.0])), nn.Parameter(np.array([2.0, 2.0]))
+    optimizer = optim.SGD([p, q], lr=0.1)
+    p.grad = q.grad = np.zeros(2)
+    optimizer.step()
+    p.data, q.data = q.data, p.data
+    optimizer.step()
+    assert (p.data.tolist(), q.data.tolist()) == ([2, 2], [1, 1])
+    backup = p.data
+    p.data = np.array([7.0, 7.0])
+    optimizer.step()
+    assert backup.tolist() == [2, 2]
+    p.data = backup
+    optimizer.step()
+    assert p.data.tolist() == [2, 2]

@@ -11,7 +11,6 @@ import os
 import pickle
 import re
 import struct
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -258,7 +257,9 @@ def test_metadata_that_is_too_large_is_refused(path: Path) -> None:
 def test_contiguous_arrays_are_not_copied(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     array = np.zeros(1000)
     written: list[Any] = []
-    monkeypatch.setattr(checkpoint, "write_atomic", lambda path, chunks: written.extend(chunks))
+    monkeypatch.setattr(
+        checkpoint, "write_atomic", lambda path, chunks, sync: written.extend(chunks)
+    )
     save(path, {"x": array}, {})
     assert np.shares_memory(np.asarray(written[1]), array)
 
@@ -341,61 +342,16 @@ class Canary:
         return open, (str(self.path), "w")
 
 
-def npz() -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, x=np.ones(3))
-    return buffer.getvalue()
-
-
-def npy() -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, np.ones(3))
-    return buffer.getvalue()
-
-
-def empty_zip() -> bytes:
-    buffer = io.BytesIO()
-    zipfile.ZipFile(buffer, "w").close()
-    return buffer.getvalue()
-
-
-OTHER_KINDS = {
-    "npz": (npz(), "zip archive"),
-    "empty zip": (empty_zip(), "zip archive"),
-    "npy": (npy(), "NumPy .npy"),
-    "pickle 2": (pickle.dumps({"weight": [1.0] * 9}, 2), "pickle"),
-    "pickle 4": (pickle.dumps({"weight": [1.0] * 9}, 4), "pickle"),
-    "html": (b"<!DOCTYPE html>\n<html><body>Not found</body></html>", "HTML"),
-    "html after space": (b"\n  <html><body>Log in</body></html>", "HTML"),
-    "LFS pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:12\n", "git lfs pull"),
-    "gzip": (b"\x1f\x8b\x08\0\0\0\0\0\0\xff\x03\0\0\0\0\0\0\0\0\0", "gzip"),
-    "HDF5": (b"\x89HDF\r\n\x1a\n\0\0\0\0\0\x08\x08\0", "HDF5"),
-    "text": (b"step,loss\n1,0.5\n2,0.4\n", "no checkpoint"),
-    "zeros": (bytes(64), "no checkpoint"),
-    "plain safetensors": (
-        b'\x38\0\0\0\0\0\0\0{"w":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}       ',
-        "not a dgrad checkpoint: it has no dgrad metadata",
-    ),
-}
-
-
-@pytest.mark.parametrize("kind", OTHER_KINDS)
-def test_K04_another_kind_of_file_is_named(kind: str, tmp_path: Path) -> None:
-    content, message = OTHER_KINDS[kind]
-    error = refusal(tmp_path / "c", content)
-    assert error.fault == "K04"
-    assert message in str(error)
-
-
 def test_K12_a_pickle_is_never_loaded(tmp_path: Path) -> None:
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         canary = Canary(tmp_path / "canary")
         refusal(tmp_path / "c", pickle.dumps(canary, protocol))
         refusal(tmp_path / "c", pickle.dumps([canary, "x" * 99], protocol))
     assert not (tmp_path / "canary").exists()
-    tree = ast.parse(Path(checkpoint.__file__).read_text("utf-8"))
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    assert not {"pickle", "eval", "exec"} & names
+    for module in (checkpoint, layout):
+        tree = ast.parse(Path(str(module.__file__)).read_text("utf-8"))
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        assert not {"pickle", "eval", "exec"} & names
 
 
 @pytest.mark.parametrize("what", ["directory", "missing", "missing/c", "nul\0", "fifo"])
@@ -428,48 +384,6 @@ def test_K05_a_newer_format_names_the_dgrad_it_needs(tmp_path: Path) -> None:
     assert ">= 0.9.1" in str(error)
 
 
-@pytest.mark.parametrize("length", [0, 7, (16 << 20) + 1, 2**32, 2**63 - 1, 2**63, 2**64 - 1])
-def test_K06_header_length(length: int, path: Path) -> None:
-    error = refusal(path, struct.pack("<Q", length) + path.read_bytes()[8:])
-    assert error.fault == "K06"
-    assert f"claims {length:,} bytes" in str(error)
-
-
-def test_K06_header_longer_than_the_file(path: Path) -> None:
-    error = refusal(path, struct.pack("<Q", 16 << 20) + path.read_bytes()[8:])
-    assert error.fault == "K01"
-
-
-BROKEN_HEADERS = {
-    "deep list": '{"a":' + "[" * 100_000,
-    "deep map": '{"a":' * 100_000,
-    "5000 digits": '{"a":' + "1" * 5000 + "}",
-    "NaN": '{"a":NaN}',
-    "Infinity": '{"a":[-Infinity]}',
-    "repeated key": '{"a":1,"a":1}',
-    "repeated key inside": '{"a":{"b":1,"b":1}}',
-    "not ASCII": '{"ü":1}',
-    "no end": '{"a":1',
-    "two values": "{}{}",
-    "control character": '{"a\n":1}',
-}
-
-
-@pytest.mark.parametrize("case", BROKEN_HEADERS)
-def test_K07_header_is_not_strict_json(case: str, tmp_path: Path) -> None:
-    error = refusal(tmp_path / "c", sign(BROKEN_HEADERS[case], b""))
-    assert error.fault == "K07"
-    assert ("an integer of 5000 digits" in str(error)) == (case == "5000 digits")
-
-
-@pytest.mark.parametrize("digest", [None, 1, "", "0" * 63, "A" * 64, "\u00fc" * 64])
-def test_K02_no_digest(digest: object, tmp_path: Path) -> None:
-    content = forge(lambda header: header["__metadata__"].update(sha256=digest))
-    error = refusal(tmp_path / "c", content)
-    assert error.fault == "K02"
-    assert "states no sha256" in str(error)
-
-
 INNER = {
     "not JSON": "{",
     "list": "[1]",
@@ -496,96 +410,10 @@ def test_K07_metadata_is_not_as_written(case: str, tmp_path: Path) -> None:
     assert refusal(tmp_path / "c", content).fault == "K07"
 
 
-def test_K07_only_the_canonical_form_is_accepted(tmp_path: Path) -> None:
-    path = tmp_path / "c"
-    content = forge(lambda header: None)
-    path.write_bytes(content)
-    assert equal(load(path).tensors["w"], np.zeros(2, np.float32))
-    header, data = parts(content)
-    assert content == sign(compact(header), data)
-    for text in (
-        compact(header) + " " * 8,
-        compact(header).replace('"shape":', '"shape": '),
-        compact(header).replace('"w"', '"\\u0077"'),
-        json.dumps(dict(sorted(header.items(), reverse=True)), separators=(",", ":")),
-        compact({**header, "w": {**header["w"], "more": 1}}),
-        compact({**header, "__metadata__": {**header["__metadata__"], "more": "x"}}),
-    ):
-        assert refusal(path, sign(text, data)).fault == "K07"
-
-
-OFFSETS: dict[str, list[Any]] = {
-    "hole at the start": [[8, 16], [16, 24]],
-    "hole": [[0, 8], [16, 24]],
-    "overlap": [[0, 8], [4, 12]],
-    "same place": [[0, 8], [0, 8]],
-    "swapped": [[8, 16], [0, 8]],
-    "reversed": [[8, 0], [8, 16]],
-    "too short": [[0, 8], [8, 12]],
-    "negative": [[-8, 0], [0, 8]],
-    "float": [[0.0, 8], [8, 16]],
-    "bool": [[False, 8], [8, 16]],
-    "three": [[0, 8, 8], [8, 16]],
-    "none": [None, [0, 8]],
-    "text": ["08", [0, 8]],
-    "map": [{}, [0, 8]],
-}
-
-
-@pytest.mark.parametrize("case", OFFSETS)
-def test_K08_offsets(case: str, tmp_path: Path) -> None:
-    first, second = OFFSETS[case]
-    numbers = [int(number) for pair in (first, second) if isinstance(pair, list) for number in pair]
-
-    def edit(header: dict[str, Any]) -> None:
-        header["w"]["data_offsets"] = first
-        header["x"] = {"dtype": "F32", "shape": [2], "data_offsets": second}
-
-    error = refusal(tmp_path / "c", forge(edit, bytes(max(numbers))))
-    assert error.fault == "K08"
-
-
-@pytest.mark.parametrize("entry", [None, 1, [], "F32", {}, {"dtype": "F32", "shape": [2]}])
-def test_K08_an_entry_that_is_none(entry: object, tmp_path: Path) -> None:
-    error = refusal(tmp_path / "c", forge(lambda header: header.update(w=entry)))
-    assert error.fault == "K08"
-
-
-@pytest.mark.parametrize(
-    "shape",
-    [
-        [2**40, 0], [0, 2**62, 2**62], [1] * 100, [2**64, 0], [-2], [-1, -2], [2.0], [True, 2],
-        None, 2, "2", [[2]], [10**300, 0],
-    ],
-    ids=lambda shape: str(shape)[:20],
-)  # fmt: skip
-def test_K09_shapes(shape: object, tmp_path: Path) -> None:
-    def edit(header: dict[str, Any]) -> None:
-        header["w"]["shape"] = shape
-        header["w"]["data_offsets"] = [0, 0]
-
-    assert refusal(tmp_path / "c", forge(edit, b"")).fault == "K09"
-
-
-def test_K09_a_shape_that_does_not_match_its_bytes(tmp_path: Path) -> None:
-    assert refusal(tmp_path / "c", forge(lambda h: h["w"].update(shape=[3]))).fault == "K08"
-
-
 def test_K09_shapes_that_cannot_be_read_are_not_written(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError) as info:
         save(tmp_path / "c", {"x": np.empty((2**40, 0))}, {})
     assert info.value.fault == "K09"
-
-
-DTYPES = ["BF16", "F8_E4M3", "F8_E5M2", "C64", "f32", "", "x" * 10**6, "\x1b[31m", None, 4, ["F32"]]
-
-
-@pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: ascii(dtype)[:20])
-def test_K10_other_dtypes_list_the_supported_ones(dtype: object, tmp_path: Path) -> None:
-    error = refusal(tmp_path / "c", forge(lambda header: header["w"].update(dtype=dtype)))
-    assert error.fault == "K10"
-    assert "F64, F32, F16, I64" in str(error)
-    assert "\x1b" not in str(error)
 
 
 @pytest.mark.parametrize("dtype", ["c16", "O", "U3", "S3", "M8[s]", "f4,f4", np.longdouble])
@@ -610,17 +438,9 @@ def test_K10_bools_are_0_or_1(tmp_path: Path) -> None:
     assert load(tmp_path / "c").tensors["w"].tolist() == [False, True]
 
 
-NAMES = ["", "../../x", "/x", "a b", "a\0", "\x1b[31m", "ü", "a\n", "x" * 201, "x" * 10**6, "a/b"]
-
-
-@pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:20])
-def test_K11_names(name: str, tmp_path: Path) -> None:
+def test_K11_names(tmp_path: Path) -> None:
     path = tmp_path / "c"
-    error = refusal(path, forge(lambda header: header.update({name: header.pop("w")})))
-    assert error.fault == "K11"
-    assert "\x1b" not in str(error)
-    path.unlink()
-    for bad in (name, "__metadata__", 3):
+    for bad in ("", "../../x", "a\n", "__metadata__", 3):
         with pytest.raises(CheckpointError) as info:
             save(path, {bad: np.ones(2)}, {})  # type: ignore[dict-item]
         assert info.value.fault == "K11"

@@ -11,7 +11,6 @@ from dgrad.core.tensor import Tensor
 from dgrad.errors import DataError
 from dgrad.nn import CrossEntropyLoss, Linear, Module, MSELoss, Sequential
 from dgrad.nn.dropout import Dropout
-from dgrad.train import evaluation
 from dgrad.train.evaluation import evaluate
 from dgrad.train.metrics import MAE, R2, RMSE, Accuracy, F1Macro
 
@@ -26,13 +25,12 @@ def model(outputs: int) -> Sequential:
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7, 22, 23, 24, 512])
-def test_E05_E08_the_result_does_not_depend_on_the_batches(
-    rows: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(evaluation, "EVALUATION_ROWS", rows)
+def test_E05_E08_the_result_does_not_depend_on_the_batches(rows: int) -> None:
     net = model(2)
     outputs = INPUTS @ net[1].weight.data.T + net[1].bias.data
-    found = evaluate(net, MSELoss(), {"mae": MAE(), "rmse": RMSE(), "r2": R2()}, INPUTS, NUMBERS)
+    found = evaluate(
+        net, MSELoss(), {"mae": MAE(), "rmse": RMSE(), "r2": R2()}, INPUTS, NUMBERS, batch_size=rows
+    )
     error = outputs - NUMBERS
     spread = np.square(NUMBERS - NUMBERS.mean(0)).sum(0)
     assert list(found) == ["loss", "mae", "rmse", "r2"]
@@ -43,12 +41,16 @@ def test_E05_E08_the_result_does_not_depend_on_the_batches(
 
 
 @pytest.mark.parametrize("rows", [1, 7, 512])
-def test_E05_classes(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluation, "EVALUATION_ROWS", rows)
+def test_E05_classes(rows: int) -> None:
     net = model(3)
     outputs = INPUTS @ net[1].weight.data.T + net[1].bias.data
     found = evaluate(
-        net, CrossEntropyLoss(), {"accuracy": Accuracy(), "f1": F1Macro()}, INPUTS, CLASSES
+        net,
+        CrossEntropyLoss(),
+        {"accuracy": Accuracy(), "f1": F1Macro()},
+        INPUTS,
+        CLASSES,
+        batch_size=rows,
     )
     logs = outputs - np.log(np.exp(outputs).sum(1, keepdims=True))
     assert found["loss"] == pytest.approx(-logs[np.arange(23), CLASSES].mean(), rel=1e-12)
@@ -57,9 +59,9 @@ def test_E05_classes(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_E03_two_evaluations_are_equal_and_start_afresh() -> None:
     net, metrics = model(3), {"accuracy": Accuracy()}
-    first = evaluate(net, CrossEntropyLoss(), metrics, INPUTS, CLASSES)
-    evaluate(net, CrossEntropyLoss(), metrics, INPUTS[:9], 2 - CLASSES[:9])
-    assert evaluate(net, CrossEntropyLoss(), metrics, INPUTS, CLASSES) == first
+    first = evaluate(net, CrossEntropyLoss(), metrics, INPUTS, CLASSES, batch_size=8)
+    evaluate(net, CrossEntropyLoss(), metrics, INPUTS[:9], 2 - CLASSES[:9], batch_size=8)
+    assert evaluate(net, CrossEntropyLoss(), metrics, INPUTS, CLASSES, batch_size=8) == first
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -72,9 +74,15 @@ def test_the_mode_is_restored_and_nothing_is_recorded(training: bool) -> None:
             return x
 
     net = Sequential(Linear(4, 2), Look()).double().train(training)
-    evaluate(net, MSELoss(), {}, INPUTS, NUMBERS)
+    evaluate(net, MSELoss(), {}, INPUTS, NUMBERS, batch_size=23)
     assert recorded == [False]
     assert all(module.training is training for module in net.modules())
+
+
+def test_a_module_frozen_in_evaluation_mode_stays_so() -> None:
+    net = Sequential(Dropout(0.5).eval(), Linear(4, 2)).double()
+    evaluate(net, MSELoss(), {}, INPUTS, NUMBERS, batch_size=8)
+    assert [module.training for module in net.modules()] == [True, False, True]
 
 
 def test_the_mode_is_restored_after_an_error() -> None:
@@ -84,19 +92,19 @@ def test_the_mode_is_restored_after_an_error() -> None:
 
     net = Sequential(Broken())
     with pytest.raises(RuntimeError, match="no such luck"):
-        evaluate(net, MSELoss(), {}, INPUTS, NUMBERS)
+        evaluate(net, MSELoss(), {}, INPUTS, NUMBERS, batch_size=23)
     assert net.training
 
 
 def test_E05_no_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     net = model(2)
     with pytest.raises(DataError) as error:
-        evaluate(net, MSELoss(), {}, INPUTS[:0], NUMBERS[:0])
+        evaluate(net, MSELoss(), {}, INPUTS[:0], NUMBERS[:0], batch_size=8)
     assert error.value.fault == "D10"
     assert net.training
 
 
 def test_what_is_not_finite_shows_in_the_results_without_warnings() -> None:
     far = np.full_like(INPUTS, 1e308)  # a warning of NumPy would be an error here
-    found = evaluate(model(2), MSELoss(), {"rmse": RMSE()}, far, NUMBERS)
+    found = evaluate(model(2), MSELoss(), {"rmse": RMSE()}, far, NUMBERS, batch_size=8)
     assert not np.isfinite([found["loss"], found["rmse"]]).any()

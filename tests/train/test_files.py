@@ -16,7 +16,7 @@ import pytest
 
 from dgrad.errors import ResourceError, RunDirectoryError
 from dgrad.train import files
-from dgrad.train.files import AppendLog, Lock, make_directory, write_atomic
+from dgrad.train.files import AppendLog, Lock, make_directory, sync_directory, write_atomic
 
 CHUNKS = [b"one", memoryview(b"two"), b"", bytearray(b"three")]
 CONTENT = b"onetwothree"
@@ -47,6 +47,24 @@ def fail_at(monkeypatch: pytest.MonkeyPatch, number: int, code: int, *names: str
     for name in names:
         wrap(name)
     return done
+
+
+@pytest.mark.skipif(os.name == "nt", reason="directories cannot be synced here")
+def test_write_atomic_leaves_the_directory_to_the_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[bool] = []
+    fsync = os.fsync
+
+    def record(descriptor: int) -> None:
+        synced.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    write_atomic(tmp_path / "a", CHUNKS)
+    write_atomic(tmp_path / "b", CHUNKS, sync=False)
+    sync_directory(tmp_path)
+    assert synced == [False, True, False, True]
 
 
 def test_write_atomic_writes_the_chunks_in_order(tmp_path: Path) -> None:

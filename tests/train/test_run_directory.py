@@ -132,17 +132,20 @@ def test_L09_a_directory_that_holds_something(there: list[str], tmp_path: Path) 
         RunDirectory.create_at(tmp_path)
     assert info.value.fault == "L09"
     assert info.value.exit_code == 7
-    assert "dgrad resume" in str(info.value)
+    assert "resume" not in str(info.value)
     assert sorted(os.listdir(tmp_path)) == sorted(there)
+    assert [(tmp_path / name).read_bytes() for name in there] == [b""] * len(there)
     Lock(tmp_path / ".lock").release()
 
 
 def test_L09_a_finished_run(run: RunDirectory) -> None:
     run.close()
     run.close()
+    (run.path / ".lock").write_text("as it was")
     with pytest.raises(RunDirectoryError) as info:
         RunDirectory.create_at(run.path)
     assert info.value.fault == "L09"
+    assert (run.path / ".lock").read_text() == "as it was"
 
 
 def test_T20_places_that_cannot_be_a_directory(tmp_path: Path) -> None:
@@ -356,11 +359,11 @@ def test_T14_everything_named_is_durable_before_it_is_named(
         monkeypatch.setattr(os, "replace", record_replace)
         monkeypatch.setattr(os, "unlink", record_unlink)
         saved(run, 2, best=True)
-    folder = [] if os.name == "nt" else ["sync"]
     expected = ["sync"]  # the metrics
     for name in ("step-000000002.safetensors", "latest", "best"):
-        expected += ["sync", name, *folder]
-    assert events == [*expected, "delete step-000000001.safetensors"]
+        expected += ["sync", name]
+    folder = [] if os.name == "nt" else ["sync"]
+    assert events == [*expected, *folder, "delete step-000000001.safetensors"]
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EACCES])
@@ -389,7 +392,7 @@ def test_T39_T11_an_error_at_every_call_of_a_save(
             assert steps(run) == [5]
         if finished:
             break
-    assert number > 20
+    assert number > 15
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, number: int, code: int) -> list[int]:

@@ -1,6 +1,8 @@
-"""fit_threads: one BLAS thread for small models, unless the user chose."""
+"""suited_threads: one BLAS thread for small models, unless the user chose; undone afterwards."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import pytest
 
@@ -9,45 +11,59 @@ from dgrad.train.environment import THREAD_VARIABLES
 
 
 @pytest.fixture
-def asked(monkeypatch):
-    """The thread counts that fit_threads asked for."""
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The thread counts that were asked for, of a BLAS that has 4."""
     for name in THREAD_VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    counts: list[int] = []
-    monkeypatch.setattr(threads, "_openblas", lambda name: counts.append)
+    counts = [4]
+    functions: dict[str, Callable[..., object]] = {
+        "get_num_threads": lambda: counts[-1],
+        "set_num_threads": counts.append,
+    }
+    monkeypatch.setattr(threads, "_openblas", functions.get)
     return counts
 
 
-def test_small_step_gets_one_thread(asked):
-    threads.fit_threads(64, 19_210)
-    assert asked == [1]
+def test_a_small_step_gets_one_thread_for_a_while(asked: list[int]) -> None:
+    with threads.suited_threads(64, 19_210):
+        assert threads.blas_threads() == 1
+    assert asked == [4, 1, 4]
 
 
-def test_large_step_keeps_all_threads(asked):
-    threads.fit_threads(64, 101_770)
-    assert asked == []
+def test_the_count_comes_back_after_an_error(asked: list[int]) -> None:
+    with pytest.raises(RuntimeError, match="no such luck"), threads.suited_threads(1, 1):
+        raise RuntimeError("no such luck")
+    assert asked == [4, 1, 4]
 
 
-def test_a_thread_variable_of_the_user_wins(asked, monkeypatch):
+def test_a_large_step_keeps_all_threads(asked: list[int]) -> None:
+    with threads.suited_threads(64, 101_770):
+        assert asked == [4]
+    assert asked == [4]
+
+
+def test_a_thread_variable_of_the_user_wins(
+    asked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
-    threads.fit_threads(64, 19_210)
-    assert asked == []
+    with threads.suited_threads(64, 19_210):
+        assert asked == [4]
 
 
-def test_another_blas_is_left_alone(monkeypatch):
+def test_another_blas_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "_openblas", lambda name: None)
-    threads.fit_threads(1, 1)
-    assert threads.blas_threads() is None
+    with threads.suited_threads(1, 1):
+        assert threads.blas_threads() is None
 
 
-def test_the_count_of_numpys_own_openblas_can_be_read_and_set():
+def test_the_count_of_numpys_own_openblas_can_be_read_and_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in THREAD_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
     before = threads.blas_threads()
     if before is None:
         pytest.skip("this NumPy does not bring its own OpenBLAS")
-    change = threads._openblas("set_num_threads")
-    try:
-        change(1)
+    with threads.suited_threads(1, 1):
         assert threads.blas_threads() == 1
-    finally:
-        change(before)
     assert threads.blas_threads() == before

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 __all__ = ["BLANKS", "NUMBER", "WHOLE", "fault", "is_not_finite", "parse"]
 
-NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# No two parts can share a run of digits, or a long cell would take quadratic time to refuse.
+NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 WHOLE = re.compile(r"[+-]?[0-9]+")
 BLANKS = " \t"
 _ALPHABET = b"0123456789+-.eE \t"

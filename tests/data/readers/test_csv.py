@@ -246,6 +246,14 @@ def test_D07_numbers_that_float_would_misread_are_refused(tmp_path, cell):
     refused(tmp_path, f"a,y\n1,0\n0,{cell}\n", "D07", "line 3, column 'y'", task="number")
 
 
+@pytest.mark.parametrize("cell", ["9" * 100_000 + "x", "." + "9" * 100_000 + "x", "9" * 131_000])
+def test_D03_a_long_run_of_digits_is_refused_in_linear_time(tmp_path, cell):
+    fault = "D03" if "x" in cell else "D07"
+    refused(tmp_path, f"a,y\n1,0\n{cell},1\n", fault, "line 3, column 'a'")
+    refused(tmp_path, f"a,y\n1,0.5\n1,{cell}\n", fault, "line 3, column 'y'")
+    refused(tmp_path, f"{cell},y\n1,0\n", "D06", "no column is called 'z'", target="z")
+
+
 def test_D07_integers_up_to_2_53_and_larger_floats_are_read(tmp_path):
     path = write(tmp_path, "a,y\n9007199254740992,0\n-9007199254740992,1\n1e17,1\n")
     assert read_csv(path, target="y").inputs[:, 0].tolist() == [

@@ -1,19 +1,22 @@
-"""How much memory there is, and a limit that makes asking for more fail at once."""
+"""How much memory there is, so that parameters too large for it are refused before they are made.
+
+Linux grants address space freely, and fails or swaps only when it is filled.
+"""
 
 from __future__ import annotations
 
-import os
+import math
 import re
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-if sys.platform != "win32":
-    import resource
+import numpy as np
 
-__all__ = ["available_memory", "limited_memory"]
+from dgrad.errors import ResourceError
 
+__all__ = ["available_memory", "check_room"]
+
+_SMALL = 1 << 20  # bytes of an array that is not worth asking for
 _GROUPS = (  # a container's limit and use of memory, control groups version 2 and 1
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     (
@@ -34,25 +37,19 @@ def available_memory() -> int | None:
     return min(free, default=None)
 
 
-@contextmanager
-def limited_memory() -> Iterator[None]:
-    """Within, asking for more than is available raises MemoryError.
+def check_room(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Raise ResourceError C24 if there is no room for a parameter and for drawing its values.
 
-    Without it Linux grants the address space, and fails or swaps only when it is filled.
+    They are drawn in float64, which takes 8 bytes each besides those of the parameter itself.
     """
-    free = available_memory()
-    pages = _text("/proc/self/statm").split()
-    if sys.platform == "win32" or free is None or not pages:
-        yield
-        return
-    used = int(pages[0]) * os.sysconf("SC_PAGE_SIZE")
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    known = [limit for limit in before if limit != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_AS, (min([used + free, *known]), before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)
+    needed = math.prod(shape) * (dtype.itemsize + 8)
+    free = available_memory() if needed > _SMALL else None
+    if free is not None and needed > free:
+        raise ResourceError(
+            f"a parameter of shape {shape} takes {needed:,} bytes to initialise, "
+            f"but {free:,} are free",
+            fault="C24",
+        )
 
 
 def _text(path: str) -> str:

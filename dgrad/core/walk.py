@@ -1,0 +1,277 @@
+"""The walk: gradients from outputs to inputs, newest node first, once per node.
+
+One loop serves both modes. Raw: gradients are arrays and rules run on arrays. Recorded
+(create_graph): gradients are Tensors, saved values come back as Tensors on the graph, and so
+the rules themselves are recorded. No recursion; the heap holds the nodes that have a gradient.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Sequence
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from dgrad.core.modes import enable_grad, set_grad_enabled
+from dgrad.core.node import Hooks, Leaf, Output
+from dgrad.core.saved import FREED
+from dgrad.core.tensor import Tensor, from_parts
+from dgrad.errors import DgradError, GraphError, ShapeError
+
+__all__ = ["Edge", "accumulate", "walk"]
+
+Edge = Any  # Node | Output | Leaf
+ndarray = np.ndarray
+
+
+def _reference_counts() -> Callable[[Any], int] | None:
+    """sys.getrefcount where it can be relied on: in CPython, with its lock."""
+    locked = getattr(sys, "_is_gil_enabled", lambda: True)()
+    return sys.getrefcount if sys.implementation.name == "cpython" and locked else None
+
+
+def calibrated(count: Callable[[Any], int] | None) -> int:
+    """What `count` says of an array that one local variable alone holds; 0 if it cannot be told.
+
+    Tried on what the walk meets: a rule's fresh result, one in a list, one its caller holds too.
+    """
+    if count is None:
+        return 0
+    rules: Any = (lambda g: g * 1, lambda g: g)
+    g = np.ones(1)
+    gx = rules[0](g)
+    alone = count(gx)
+    results = [rules[0](g)]
+    gx = results[0]
+    listed = count(gx)
+    gx = rules[1](g)
+    shared = count(gx)
+    return alone if alone > 0 and listed == shared == alone + 1 else 0
+
+
+getrefcount: Any = _reference_counts()
+COUNTS_ALONE = calibrated(getrefcount)  # 0: the walk copies what it could have kept
+
+
+def walk(
+    roots: Sequence[tuple[Edge, Any]], wanted: Collection[Edge] | None, record: bool, retain: bool
+) -> list[tuple[Any, Any, bool]]:
+    """Deliver gradients; returns (node, gradient, is ours alone) of the leaves, or of `wanted`.
+
+    With `record`, the caller has recording on. A Tensor that retains its gradient is returned in
+    place of its node. Its steps are written out: it runs once per node of every training step.
+    """
+    needed = None if wanted is None else _needed(roots, wanted)  # None: deliver to all
+    alone = 0 if record else COUNTS_ALONE
+    grads: dict[Edge, Any] = {}  # the sum so far for each node in the heap, and each leaf
+    owned: set[Edge] = set()  # nodes whose sum lies in a buffer that nothing else can reach
+    heap: list[tuple[int, Edge]] = []
+    arrived: list[tuple[Any, Any, bool]] = []
+    for node, g in roots:
+        if needed is None or node in needed:
+            _add(node, g, grads, owned, heap, record)
+    try:
+        while heap:
+            _, node = heappop(heap)
+            g, edges = grads.pop(node), node.edges
+            if node.hooks is not None:
+                g = _run_hooks(node, node.hooks, g, owned, record)
+                if wanted is None:
+                    arrived += _retained(node.hooks, g)
+            if needed is not None:
+                edges = [edge if edge in needed else None for edge in edges]
+                if node in wanted:  # type: ignore[operator]
+                    arrived.append((node, g, node in owned))
+                if not any(edges):
+                    continue
+            if type(node) is Output:
+                _gather(node, g, grads, heap)
+                continue
+            op, saved = node.op, node.saved
+            if saved is FREED:
+                raise _walked_before(node)
+            rules, results = op.raw_rules, None
+            if record or rules is None:
+                results = op.pull(node, g, edges, record)
+            for i, edge in enumerate(edges):
+                if edge is None:
+                    continue
+                gx = rules[i](g, saved, node.params) if results is None else results[i]
+                if gx is None:
+                    continue
+                if record:
+                    if not isinstance(gx, Tensor):
+                        gx = from_parts(np.asarray(gx), None)
+                elif type(gx) is not ndarray:
+                    gx = np.asarray(gx)
+                if gx.shape != edge.shape:
+                    gx = _unbroadcast(gx, edge, op)
+                if gx.dtype is not edge.dtype:
+                    gx = gx.astype(edge.dtype)
+                if edge in grads:
+                    _add(edge, gx, grads, owned, heap, record)
+                elif type(edge) is not Leaf:
+                    grads[edge] = gx
+                    heappush(heap, (-edge.seq, edge))
+                else:
+                    if (  # nothing else can write into the array: no need to copy it
+                        alone
+                        and gx.base is None
+                        and getrefcount(gx) <= (alone if results is None else alone + 1)
+                        and gx.flags.writeable
+                    ):
+                        owned.add(edge)
+                    grads[edge] = gx
+            if not retain and saved:
+                node.saved = FREED
+        for node, g in grads.items():  # the leaves: their sums are complete only now
+            if node.hooks is not None:
+                g = _run_hooks(node, node.hooks, g, owned, record)
+            arrived.append((node, g, node in owned))
+    except Exception as error:
+        _locate(error, node)
+        raise
+    return arrived
+
+
+def accumulate(tensor: Tensor, g: Any, own: bool) -> None:
+    """Add g to tensor.grad; into the same array unless the gradient itself is recorded.
+
+    own: nothing else can reach g's array, so that it may become the gradient as it is.
+    """
+    before = tensor.grad
+    if before is None:
+        tensor._grad = from_parts(g, None) if own else _private(g)
+    elif not isinstance(g, Tensor) and before.node is None and before.data.flags.writeable:
+        np.add(before.data, g, out=before.data)
+    else:
+        with enable_grad():  # whatever the caller's mode: the sum belongs to both graphs
+            tensor._grad = before + g
+
+
+def _needed(roots: Sequence[tuple[Edge, Any]], wanted: Collection[Edge]) -> set[Edge]:
+    """The nodes on a path from the roots to a wanted node."""
+    seen: set[Edge] = set()
+    stack = [node for node, _ in roots]
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            stack.extend(edge for edge in node.edges if edge is not None)
+    needed = set(wanted)
+    for node in sorted(seen, key=lambda n: n.seq):  # oldest first: edges are decided before
+        if any(edge in needed for edge in node.edges):
+            needed.add(node)
+    return needed
+
+
+# -- sums -----------------------------------------------------------------------------------------
+
+
+def _add(
+    node: Edge, g: Any, grads: dict[Edge, Any], owned: set[Edge], heap: list[Any], record: bool
+) -> None:
+    """Deliver g to node: the first by reference, the second into a buffer of our own."""
+    before = grads.get(node)
+    if before is None:
+        grads[node] = g
+        if type(node) is not Leaf:
+            heappush(heap, (-node.seq, node))
+    elif record:
+        grads[node] = before + g
+    elif node in owned:
+        np.add(before, g, out=before)
+    else:
+        grads[node] = np.asarray(before + g)
+        owned.add(node)
+
+
+def _gather(node: Output, g: Any, grads: dict[Edge, Any], heap: list[Any]) -> None:
+    """Put the gradient of one output into its slot of the node that has several."""
+    parent = node.edges[0]
+    slots = grads.get(parent)
+    if slots is None:
+        slots = grads[parent] = [None] * len(parent.outputs or ())
+        heappush(heap, (-parent.seq, parent))
+    before = slots[node.index]
+    slots[node.index] = g if before is None else before + g
+
+
+def _unbroadcast(g: Any, edge: Edge, op: Any) -> Any:
+    """g summed back to the shape its input had before broadcasting."""
+    shape = edge.shape
+    lead = g.ndim - len(shape)
+    if op.broadcasts and lead >= 0:
+        axes = (
+            *range(lead),
+            *(axis for axis, n in enumerate(shape, start=lead) if n == 1 != g.shape[axis]),
+        )
+        keep = not shape or len(axes) > lead  # not shape: a sum without axes would be no array
+        summed = np.add.reduce(g, axis=axes, keepdims=keep)
+        if keep:
+            summed = summed.reshape(summed.shape[lead:])
+        if summed.shape == shape:
+            return summed
+    raise ShapeError(
+        f"the rule of {op.name} returned a gradient of shape {g.shape} "
+        f"for an input of shape {shape}"
+    )
+
+
+# -- hooks ----------------------------------------------------------------------------------------
+
+
+def _run_hooks(node: Edge, hooks: Hooks, g: Any, owned: set[Edge], record: bool) -> Any:
+    """g after the node's hooks, each of which sees an array of its own."""
+    for key, function in list(hooks.functions.items()):
+        if key not in hooks.functions:  # an earlier hook removed it
+            continue
+        with set_grad_enabled(record):
+            result = function(_private(g))
+        if result is None:
+            continue
+        result = result if isinstance(result, Tensor) else Tensor(result)
+        if result.shape != node.shape:
+            label = getattr(function, "__name__", type(function).__name__)
+            raise ShapeError(
+                f"hook {label} on {node.name} returned a gradient of shape {result.shape}, "
+                f"expected {node.shape}"
+            )
+        if result.dtype != node.dtype:
+            result = result.astype(node.dtype)
+        g = result if record else result.data
+        owned.discard(node)
+    return g
+
+
+def _retained(hooks: Hooks, g: Any) -> list[tuple[Tensor, Any, bool]]:
+    """What the walk returns for a Tensor that asked to retain its gradient and still exists."""
+    tensor = None if hooks.retained is None else hooks.retained()
+    return [] if tensor is None else [(tensor, g, False)]
+
+
+def _private(g: Any) -> Tensor:
+    """A gradient as a Tensor with an array of its own, on the graph where g is."""
+    return (
+        from_parts(g.data.copy(), g.node) if isinstance(g, Tensor) else from_parts(g.copy(), None)
+    )
+
+
+# -- errors ---------------------------------------------------------------------------------------
+
+
+def _walked_before(node: Edge) -> GraphError:
+    return GraphError(
+        f"backward: the saved values of {node.name} were freed by an earlier walk; "
+        f"pass retain_graph=True to that walk to keep them"
+    )
+
+
+def _locate(error: Exception, node: Edge) -> None:
+    """Note on `error` in whose backward it was raised, unless it or an inner walk has said so."""
+    start = "in the backward of "
+    noted = any(note.startswith(start) for note in getattr(error, "__notes__", ()))
+    if not noted and not (isinstance(error, DgradError) and node.name in str(error)):
+        error.add_note(f"{start}{node.name}, output of shape {node.shape}")

@@ -1,0 +1,64 @@
+"""Registries: names taken once, ranges of numbers of every kind."""
+
+from __future__ import annotations
+
+from fractions import Fraction as Ratio
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dgrad.errors import DgradError, ParameterError
+from dgrad.registry import Count, Fraction, Positive, Registry
+
+
+@pytest.fixture
+def parts() -> Registry[Any]:
+    return Registry("optimizer")
+
+
+def test_a_name_that_is_taken_says_by_what(parts: Registry[Any]) -> None:
+    @parts.register("one")
+    class One:
+        """A component."""
+
+    text = r"^an optimizer called 'one' is registered already \(.*test_registry\..*One\)"
+    with pytest.raises(DgradError, match=text):
+        parts.register("one")(int)
+    layers: Registry[Any] = Registry("layer", checks=False)
+    layers.register("one")(int)
+    with pytest.raises(DgradError, match=r"^a layer called 'one' .* \(builtins.int\)"):
+        layers.register("one")(One)
+    assert parts["one"] is One
+
+
+@pytest.mark.parametrize(
+    "p", [1.5, 1, np.float32(3), np.float64(-0.1), np.int64(2), Ratio(3, 2), float("nan"), True]
+)
+def test_C08_a_number_of_any_type_out_of_its_range_is_refused(parts: Registry[Any], p: Any) -> None:
+    @parts.register("drop")
+    class Drop:
+        def __init__(self, p: Fraction, sizes: list[Count] | None = None) -> None:
+            self.p = p
+
+    @parts.register("read")
+    def read(p: Fraction) -> Any:
+        return p
+
+    for call in (Drop, read):
+        with pytest.raises(ParameterError, match=r"p must be >= 0 and < 1, got"):
+            call(p)
+    with pytest.raises(ParameterError, match="sizes must be >= 1"):
+        Drop(0.5, [np.int32(1), np.int32(0)])  # type: ignore[list-item]
+    assert Drop(np.float32(0.5)).p == read(0.5)  # type: ignore[arg-type]
+
+
+def test_a_registry_that_checks_nothing_holds_what_it_was_given() -> None:
+    plain: Registry[Any] = Registry("op", checks=False)
+
+    def shrink(x: Any, by: Positive) -> Any:
+        return x
+
+    assert plain.register("shrink")(shrink) is shrink
+    assert plain["shrink"] is shrink
+    assert plain["shrink"](1, by=-1) == 1
