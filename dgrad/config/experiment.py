@@ -209,7 +209,13 @@ def _stored_facts(stored: checkpoint.Checkpoint) -> tuple[str, Progress, list[st
         )
     try:
         digests = [str(source["sha256"]) for source in stored.metadata["sources"]]
-        return stored.metadata["config"], Progress(**stored.metadata["progress"]), digests
+        text, counters = stored.metadata["config"], stored.metadata["progress"]
+        if not isinstance(text, str):
+            raise TypeError("the config is no text")
+        for name in ("step", "epoch", "best_step", "evaluations_since_better"):
+            if type(counters[name]) is not int or counters[name] < 0:
+                raise TypeError(f"{name} is {counters[name]!r}")
+        return text, Progress(**counters), digests
     except (KeyError, TypeError) as error:
         raise CheckpointError(
             f"{stored.path}: its metadata are not those of a training run ({error}); "
@@ -224,7 +230,7 @@ def _stored_config(
     """The config that the checkpoint at `path` carries, changed by `overrides`."""
     place = path.with_suffix(".yaml")  # what errors call the text inside the checkpoint
     named = yaml.plain(yaml.parse(text, str(place))).get("plugins")
-    if named and not plugins:
+    if isinstance(named, list) and named and not plugins:
         options = " ".join(f"--plugin {each}" for each in named)
         raise CheckpointError(
             f"{path} needs code, and a checkpoint never loads any by itself. "

@@ -317,6 +317,21 @@ def test_K05_another_format_of_the_content(run: Run) -> None:
     assert error.value.fault == "K05"
 
 
+@pytest.mark.parametrize(
+    "forged", [{"config": 5}, {"progress": {}}, {"progress": {"step": "x"}}, {"sources": 3}]
+)
+def test_K07_forged_metadata_are_refused(forged: dict[str, object], run: Run) -> None:
+    _, outcome, _ = run()
+    stored = checkpoint.load(outcome.checkpoint)
+    for key, value in forged.items():
+        held = stored.metadata[key]
+        stored.metadata[key] = {**held, **value} if isinstance(value, dict) and value else value
+    checkpoint.save(outcome.checkpoint, stored.tensors, stored.metadata)
+    with pytest.raises(CheckpointError, match="not those of a training run") as error:
+        Experiment.restore(outcome.checkpoint)
+    assert error.value.fault == "K07"
+
+
 def test_describe_names_layers_parameters_and_rows(tmp_path: Path) -> None:
     experiment = Experiment.build(load(write_toy(tmp_path)))
     assert experiment.describe() == (
