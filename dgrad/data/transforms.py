@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ __all__ = ["Scale", "Standardize", "Transform"]
 _BLOCK_VALUES = 2**18
 
 
-class Transform:
+class Transform(ABC):
     """y = (x - offset) / scale, in float64, rounded once to float32.
 
     per "feature": an offset and a scale for each position of a row; "all": one for everything.
@@ -55,11 +56,11 @@ class Transform:
         self._scale = scale.reshape(shape)
         self.constant_columns = int(constant.sum())
 
+    @abstractmethod
     def _measure(
         self, columns: NDArray[Any], low: NDArray[np.float64], high: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(offset, scale), (f,) each, of `columns`, (n, f), with minima `low`, maxima `high`."""
-        raise NotImplementedError
 
     def apply(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """A new float32 array of the shape of `inputs`, (n, ...), transformed.
