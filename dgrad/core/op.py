@@ -65,12 +65,18 @@ class Op:
         differentiable: bool,
         keeps: Sequence[str],
         example: Example | None,
+        outputs: Sequence[str] = (),
+        complex: bool = False,
+        view: bool = False,
     ) -> None:
         self.name = forward.__name__
         self.forward = forward
         self.broadcasts = broadcasts
         self.differentiable = differentiable
         self.keeps = tuple(keeps)
+        self.outputs = tuple(outputs)
+        self.complex = complex
+        self.view = view
         self._example = example
         parameters = inspect.signature(forward).parameters.values()
         for p in parameters:
@@ -283,6 +289,9 @@ def op(
     operators: Sequence[str] = (),
     methods: Sequence[str] = (),
     example: Example | None = None,
+    outputs: Sequence[str] = (),
+    complex: bool = False,
+    view: bool = False,
 ) -> Callable[[Callable[..., Any]], OpFunction]: ...
 def op(
     function: Callable[..., Any] | None = None,
@@ -295,6 +304,9 @@ def op(
     operators: Sequence[str] = (),
     methods: Sequence[str] = (),
     example: Example | None = None,
+    outputs: Sequence[str] = (),
+    complex: bool = False,
+    view: bool = False,
 ) -> Any:
     """Make a differentiable op of a NumPy-level function; then give it rules with `.vjp`.
 
@@ -318,6 +330,9 @@ def op(
             operators=operators,
             methods=methods,
             example=example,
+            outputs=outputs,
+            complex=complex,
+            view=view,
         )
     record = Op(
         function,
@@ -325,6 +340,9 @@ def op(
         differentiable=differentiable,
         keeps=keeps,
         example=example,
+        outputs=outputs,
+        complex=complex,
+        view=view,
     )
     call = cast(Any, functools.wraps(function)(caller(record)))
     call.op, call.vjp, call.fast_vjp = record, record.vjp, record.fast_vjp

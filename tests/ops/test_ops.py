@@ -11,9 +11,8 @@ import dgrad
 from dgrad import Tensor, registry
 from dgrad.core.node import Node
 from dgrad.ops import __all__ as exported
-from tests.cases import CASES, Case
+from tests.cases import CASES, Case, reference
 from tests.ops.differences import jacobian
-from tests.ops.references import reference
 
 SHIPPED = {
     name for name in registry.ops if registry.ops[name].op.forward.__module__.startswith("dgrad.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,90 +9,10 @@ import pytest
 
 import dgrad
 from dgrad import Tensor, registry
-from tests.cases import CASES, Case
+from tests.cases import CASES, TORCH, Case, torch_function
 
 torch = pytest.importorskip("torch", reason="PyTorch is the oracle of these tests")
-F = torch.nn.functional
 CLOSE = {"rtol": 1e-9, "atol": 1e-9}
-
-
-def reduce(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A PyTorch reduction in NumPy's spelling; PyTorch reads dim=() as every axis."""
-
-    def call(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-        axes = tuple(range(x.ndim)) if axis is None else axis
-        axes = tuple(map(int, axes)) if isinstance(axes, tuple) else (int(axes),)
-        return function(x, dim=axes, keepdim=keepdims)
-
-    return call
-
-
-def spread(function: Callable[..., Any]) -> Callable[..., Any]:
-    """PyTorch's var or std in NumPy's spelling."""
-
-    def call(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
-        return reduce(lambda x, dim, keepdim: function(x, dim, correction=ddof, keepdim=keepdim))(
-            x, axis, keepdims
-        )
-
-    return call
-
-
-def squeeze(x: Any, axis: Any = None) -> Any:
-    return x.squeeze() if axis is None else x.squeeze(axis)
-
-
-def pad(x: Any, pad_width: Any, constant_values: float = 0.0) -> Any:
-    widths = np.broadcast_to(pad_width, (x.ndim, 2))[::-1].ravel().tolist()
-    return F.pad(x, widths, value=constant_values)
-
-
-def cross_entropy(logits: Any, target: Any, reduction: str = "mean") -> Any:
-    rows = logits.reshape(-1, logits.shape[-1])
-    each = F.cross_entropy(rows, target.reshape(-1).long(), reduction=reduction)
-    return each.reshape(target.shape) if reduction == "none" else each
-
-
-def transpose(x: Any, axes: Any = None) -> Any:
-    return x.permute(tuple(range(x.ndim))[::-1] if axes is None else tuple(axes))
-
-
-SAME = [
-    *("abs", "add", "clip", "cos", "divide", "exp", "expm1", "flatten", "log", "log1p", "matmul"),
-    *("maximum", "minimum", "multiply", "negative", "relu", "sigmoid", "sin", "sqrt", "square"),
-    *("subtract", "tanh", "where"),
-]
-TORCH: dict[str, Callable[..., Any]] = {
-    **{name: getattr(torch, name) for name in SAME},
-    "bce_with_logits": F.binary_cross_entropy_with_logits,
-    "broadcast_to": lambda x, shape: torch.broadcast_to(x, shape),
-    "concatenate": lambda *xs, axis=0: torch.cat(xs, axis),
-    "cross_entropy": cross_entropy,
-    "gelu": F.gelu,
-    "leaky_relu": F.leaky_relu,
-    "linear": F.linear,
-    "log_softmax": lambda x, axis=-1: F.log_softmax(x, axis),
-    "logsumexp": reduce(torch.logsumexp),
-    "max": reduce(torch.amax),
-    "mean": reduce(torch.mean),
-    "min": reduce(torch.amin),
-    "mse_loss": F.mse_loss,
-    "normal_cdf": torch.special.ndtr,
-    "pad": pad,
-    "power": torch.pow,
-    "reshape": lambda x, shape: x.reshape(shape),
-    "silu": F.silu,
-    "softmax": lambda x, axis=-1: F.softmax(x, axis),
-    "softplus": lambda x, beta=1.0: F.softplus(x, beta, threshold=1000.0),
-    "squeeze": squeeze,
-    "stack": lambda *xs, axis=0: torch.stack(xs, axis),
-    "std": spread(torch.std),
-    "sum": reduce(torch.sum),
-    "swapaxes": lambda x, axis1, axis2: x.swapaxes(axis1, axis2),
-    "transpose": transpose,
-    "var": spread(torch.var),
-    "getitem": lambda x, index: x[index],
-}
 
 
 def torch_value(value: Any) -> Any:
@@ -143,7 +62,7 @@ def test_values_and_gradients_are_pytorchs(name: str, case: Case) -> None:
         Tensor(a, requires_grad=a.dtype.kind == "f") if isinstance(a, np.ndarray) else a
         for a in case.args
     ]
-    expected = TORCH[name](*theirs, **case.params)
+    expected = torch_function(name, torch)(*theirs, **case.params)
     out = registry.ops[name](*ours, **case.params)
     np.testing.assert_allclose(out.data, expected.detach().numpy(), **CLOSE)
 
