@@ -12,8 +12,18 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "dgrad.core.backward": ("grad",),
+    "dgrad.core.checkpoint": ("checkpoint", "is_recomputing"),
     "dgrad.core.function": ("Function",),
-    "dgrad.core.modes": ("enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"),
+    "dgrad.core.hooks": ("register_multi_grad_hook",),
+    "dgrad.core.modes": (
+        "detect_anomaly",
+        "enable_grad",
+        "inference_mode",
+        "is_grad_enabled",
+        "no_grad",
+        "saved_tensors_hooks",
+        "set_grad_enabled",
+    ),
     "dgrad.core.op": ("op",),
     "dgrad.core.stream": ("manual_seed",),
     "dgrad.core.tensor": (
@@ -24,7 +34,12 @@ _HOMES = {
         "set_default_dtype",
         "tensor",
     ),
+    "dgrad.functional.explain": ("explain_grad",),
     "dgrad.functional.gradcheck": ("gradcheck", "gradgradcheck"),
+    "dgrad.functional.graph": ("graph",),
+    "dgrad.functional.profile": ("profile",),
+    "dgrad.functional.spans": ("record_layers",),
+    "dgrad.functional.transforms": ("hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"),
 }
 _MODULES = ("autograd", "data", "errors", "functional", "nn", "ops", "optim", "registry")
 _PLACES = {name: home for home, names in _HOMES.items() for name in names}
@@ -54,8 +69,18 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from dgrad import autograd, data, errors, functional, nn, ops, optim, registry
     from dgrad.core.backward import grad
+    from dgrad.core.checkpoint import checkpoint, is_recomputing
     from dgrad.core.function import Function
-    from dgrad.core.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+    from dgrad.core.hooks import register_multi_grad_hook
+    from dgrad.core.modes import (
+        detect_anomaly,
+        enable_grad,
+        inference_mode,
+        is_grad_enabled,
+        no_grad,
+        saved_tensors_hooks,
+        set_grad_enabled,
+    )
     from dgrad.core.op import op
     from dgrad.core.stream import manual_seed
     from dgrad.core.tensor import (
@@ -66,5 +91,10 @@ if TYPE_CHECKING:
         set_default_dtype,
         tensor,
     )
+    from dgrad.functional.explain import explain_grad
     from dgrad.functional.gradcheck import gradcheck, gradgradcheck
+    from dgrad.functional.graph import graph
+    from dgrad.functional.profile import profile
+    from dgrad.functional.spans import record_layers
+    from dgrad.functional.transforms import hessian, hvp, jacobian, jvp, vhp, vjp
     from dgrad.ops import *

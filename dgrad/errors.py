@@ -8,6 +8,7 @@ DgradError                       1   something is wrong; the message says what, 
 ├── DataError                    3   a data file, a label, a split
 ├── CheckpointError              4   a checkpoint is damaged or does not fit
 ├── DivergedError                5   the loss or a gradient stopped being finite
+│   └── AnomalyError             5   the operation that made NaN or infinity, under detect_anomaly
 ├── WrongGradientError           6   a gradient check failed
 ├── RunDirectoryError            7   the run directory is busy or refused
 ├── ResourceError                8   disk or memory ran out
@@ -24,6 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = [
+    "AnomalyError",
     "CheckpointError",
     "ConfigError",
     "DataError",
@@ -144,6 +146,10 @@ class DivergedError(DgradError):
 
     exit_code = 5
     default_fault = "T01"
+
+
+class AnomalyError(DivergedError):
+    """An operation, or its backward, made NaN or infinity while detect_anomaly was on."""
 
 
 class WrongGradientError(DgradError):

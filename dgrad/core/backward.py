@@ -8,7 +8,10 @@ from typing import Any, cast
 
 import numpy as np
 
+from dgrad.core.hook_calls import outside, run_posthooks, run_prehooks
+from dgrad.core.hooks import hooks_of, pending, standing
 from dgrad.core.modes import enable_grad
+from dgrad.core.nesting import nested
 from dgrad.core.node import Leaf
 from dgrad.core.tensor import Tensor, from_parts, to_array
 from dgrad.core.walk import Edge, accumulate, walk
@@ -34,14 +37,50 @@ def backward(
     roots = _roots("backward", outputs, grad_outputs, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
     wanted = None if inputs is None else {t.node: t for t in _targets("backward", inputs)}
-    with enable_grad() if create_graph else _AS_IT_IS:
-        arrived = walk(roots, wanted, create_graph, retain)
+    arrived = _walk(roots, wanted, create_graph, retain)
     if wanted is not None:
-        arrived = [(wanted[node], g, own) for node, g, own in arrived]
+        arrived = [
+            (node if type(node) is Leaf else wanted[node], g, own) for node, g, own in arrived
+        ]
     for target, g, own in arrived:  # only now: a walk that fails leaves every grad as it was
-        tensor = target.tensor() if isinstance(target, Leaf) else target
-        if tensor is not None and tensor.node is not None:  # else dropped, or frozen since
-            accumulate(tensor, g, own)
+        if type(target) is Leaf:
+            tensor = target.tensor()
+            if tensor is None or tensor.node is not target:  # dropped, or frozen since
+                continue
+            if target.hooks is None:
+                accumulate(tensor, g, own)
+            else:
+                _accumulate_with_hooks(tensor, target, g, own, create_graph)
+        else:
+            accumulate(target, g, own)
+
+
+def _walk(
+    roots: list[tuple[Edge, Any]], wanted: Any, record: bool, retain: bool
+) -> list[tuple[Any, Any, bool]]:
+    """walk(...), in the right mode; then the hooks that waited for its end."""
+    before, pending.gathered = pending.gathered, {}
+    try:
+        with enable_grad() if record else _AS_IT_IS:
+            arrived = nested(walk, roots, wanted, record, retain)
+        for hook, grads in pending.gathered.values():
+            if hook is not None:
+                hook(grads)
+    finally:
+        pending.gathered = before
+    return arrived
+
+
+def _accumulate_with_hooks(tensor: Tensor, leaf: Leaf, g: Any, own: bool, record: bool) -> None:
+    """accumulate, between the hooks of a leaf's node."""
+    hooks = hooks_of(leaf)
+    if hooks.before:
+        g, own = run_prehooks(leaf, hooks, g, record), False
+    accumulate(tensor, g, own)
+    for hook in standing(hooks.accumulated):
+        if hook(tensor) is not None:
+            raise GraphError("a post-accumulate hook must return None: it is told of a deed done")
+    run_posthooks(leaf, hooks, (), g, record)
 
 
 def grad(
@@ -51,28 +90,84 @@ def grad(
     *,
     retain_graph: bool | None = None,
     create_graph: bool = False,
-    allow_unused: bool = False,
+    allow_unused: bool | None = None,
+    materialize_grads: bool = False,
+    is_grads_batched: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """d(outputs)/d(inputs), a tuple of one Tensor per input; no `.grad` is touched.
 
     create_graph: the results can be differentiated again, to any order.
     allow_unused: None, instead of an error, for an input that outputs do not depend on.
+    materialize_grads: zeros, which can be differentiated again, instead of that None.
+    is_grads_batched: every seed has one axis more, in front; so have the results, one per seed.
+    Raises GraphError (no graph, unused input, non-scalar root without a seed), ShapeError,
+    ValueError (no inputs; materialize_grads with allow_unused=False).
     """
+    if materialize_grads and allow_unused is False:
+        raise ValueError("grad: materialize_grads=True needs allow_unused, which is False")
     targets = _targets("grad", inputs)
-    roots = _roots("grad", outputs, grad_outputs, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
-    with enable_grad() if create_graph else _AS_IT_IS:
-        arrived = walk(roots, {t.node for t in targets}, create_graph, retain)
-    found = {
-        node: g if create_graph else from_parts(g if own else g.copy(), None)
-        for node, g, own in arrived
-    }
-    for i, t in enumerate(targets):
-        if t.node not in found and not allow_unused:
+    if is_grads_batched:
+        rows = _batches(outputs, grad_outputs)
+        each = [
+            _grad(outputs, targets, row, retain or i < len(rows) - 1, create_graph)
+            for i, row in enumerate(rows)
+        ]
+        found = [_stacked(column) for column in zip(*each, strict=True)]
+    else:
+        found = _grad(outputs, targets, grad_outputs, retain, create_graph)
+    for i, (t, g) in enumerate(zip(targets, found, strict=True)):
+        if g is None and materialize_grads:
+            shape = (len(rows), *t.shape) if is_grads_batched else t.shape
+            found[i] = Tensor(np.zeros(shape, t.dtype), requires_grad=create_graph)
+        elif g is None and not allow_unused:
             raise GraphError(
                 f"grad: outputs do not depend on inputs[{i}]; allow_unused=True gives None for it"
             )
-    return tuple(found.get(t.node) for t in targets)
+    return tuple(found)
+
+
+def _grad(
+    outputs: Any, targets: list[Tensor], seeds: Any, retain: bool, record: bool
+) -> list[Tensor | None]:
+    """The gradient of each target, None where there is none."""
+    roots = _roots("grad", outputs, seeds, record)
+    arrived = _walk(roots, {t.node for t in targets}, record, retain)
+    found = {
+        node: outside(g) if record else from_parts(outside(g if own else g.copy()), None)
+        for node, g, own in arrived
+    }
+    return [found.get(t.node) for t in targets]
+
+
+def _batches(outputs: Any, seeds: Any) -> list[list[Any]]:
+    """The seeds of each row of a batch, one for each output."""
+    tensors = _listed(outputs, "outputs")
+    given = list(seeds) if isinstance(seeds, list | tuple) else [seeds]
+    if len(given) != len(tensors):
+        raise GraphError(f"grad: {len(tensors)} outputs but {len(given)} grad_outputs")
+    count: int | None = None
+    for t, seed in zip(tensors, given, strict=True):
+        shape = np.shape(to_array(seed)) if seed is not None else ()
+        if len(shape) != t.ndim + 1 or shape[1:] != t.shape or count not in (None, shape[0]):
+            wanted = ("rows" if count is None else count, *t.shape)
+            raise ShapeError(
+                f"grad: is_grads_batched wants a seed of shape ({', '.join(map(str, wanted))}) "
+                f"for an output of shape {t.shape}, got {shape if seed is not None else None}"
+            )
+        count = shape[0]
+    if not count:
+        raise ShapeError("grad: is_grads_batched wants at least one row of seeds")
+    tracked = [seed if isinstance(seed, Tensor) else to_array(seed) for seed in given]
+    return [[seed[i] for seed in tracked] for i in range(count)]
+
+
+def _stacked(column: Any) -> Tensor | None:
+    """The gradients of one input for every row, along a new first axis."""
+    known = next((g for g in column if g is not None), None)
+    if known is None:
+        return None
+    return cast(Tensor, np.stack([np.zeros_like(known) if g is None else g for g in column]))
 
 
 def _listed(value: Any, name: str) -> list[Tensor]:
@@ -99,7 +194,13 @@ def _targets(caller: str, inputs: Any) -> list[Tensor]:
 def _roots(caller: str, outputs: Any, seeds: Any, record: bool) -> list[tuple[Edge, Any]]:
     """(node, seed) of every output; nothing has been changed when this raises."""
     node = outputs.node if isinstance(outputs, Tensor) else None
-    if seeds is None and not record and node is not None and not node.shape:
+    if (
+        seeds is None
+        and not record
+        and node is not None
+        and not node.shape
+        and node.dtype.kind == "f"
+    ):
         return [(node, np.array(1, node.dtype))]  # the loss of every training step
     tensors = _listed(outputs, "outputs")
     given = [seeds] if seeds is None or not isinstance(seeds, list | tuple) else list(seeds)
@@ -112,6 +213,11 @@ def _roots(caller: str, outputs: Any, seeds: Any, record: bool) -> list[tuple[Ed
         if t.node is None:
             raise GraphError(f"{caller}: this Tensor does not require grad and has no graph")
         if seed is None:
+            if t.data.size == 1 and t.dtype.kind == "c":
+                raise GraphError(
+                    f"{caller}: the result of {t.node.name} is complex; pass its gradient, or "
+                    f"start from a real number such as abs(z) ** 2"
+                )
             if t.data.size != 1:
                 raise GraphError(
                     f"{caller}: the result of {t.node.name} has shape {t.shape}; "
@@ -124,9 +230,8 @@ def _roots(caller: str, outputs: Any, seeds: Any, record: bool) -> list[tuple[Ed
                 f"{caller}: the gradient for {t.node.name} has shape {array.shape}, "
                 f"its output {t.shape}"
             )
-        roots.append(
-            (t.node, _linked(seed, array, t) if record else array.astype(t.dtype, copy=False))
-        )
+        start = _linked(seed, array, t) if record else array.astype(t.dtype, copy=False)
+        roots.append((t.node, outside(start)))
     return roots
 
 

@@ -7,13 +7,15 @@ of every program, and unrolling it halves its cost.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from dgrad.core.modes import is_grad_enabled, paused
-from dgrad.core.node import Node
-from dgrad.core.tensor import Tensor
+from dgrad.core.modes import special
+from dgrad.core.node import Node, Output
+from dgrad.core.recording import record
+from dgrad.core.tensor import Tensor, from_parts
+from dgrad.core.views import note_view
 from dgrad.errors import DgradError, DtypeError, OpDefinitionError
 
 if TYPE_CHECKING:
@@ -28,7 +30,8 @@ ndarray, asarray, new = np.ndarray, np.asarray, Tensor.__new__
 
 def caller(op: Op) -> Callable[..., Any]:
     """The function that users call."""
-    plain = op.differentiable and not (op.variadic or op.keeps or op.statics or op.optional)
+    extra = (op.variadic, op.keeps, op.statics, op.optional, op.outputs, op.view)
+    plain = op.differentiable and not any(extra)
     if plain and len(op.inputs) == 1:
         return _unary(op)
     if plain and len(op.inputs) == 2:
@@ -53,8 +56,11 @@ def _unary(op: Op) -> Callable[..., Any]:
             out = asarray(out)
         made = new(Tensor)
         made.data = out
-        if edge is None or (paused and not is_grad_enabled()):
+        if edge is None:
             made.node = None
+            return made
+        if special:
+            made.node = record(op, (edge,), (x,), out, NO_PARAMS)
             return made
         (keep_x, keep_out), _, shapes, size = plan = plans[1]
         if shapes:
@@ -93,8 +99,11 @@ def _binary(op: Op) -> Callable[..., Any]:
         made = new(Tensor)
         made.data = out
         mask = (edge_x is not None) + 2 * (edge_y is not None)
-        if not mask or (paused and not is_grad_enabled()):
+        if not mask:
             made.node = None
+            return made
+        if special:
+            made.node = record(op, (edge_x, edge_y), (x, y), out, NO_PARAMS)
             return made
         (keep_x, keep_y, keep_out), _, shapes, size = plan = plans[mask]
         if shapes:
@@ -112,6 +121,7 @@ def _binary(op: Op) -> Callable[..., Any]:
 def _general(op: Op) -> Callable[..., Any]:
     forward, arity, names, plans = op.forward, len(op.inputs), frozenset(op.inputs), op.plans
     variadic, keeps, differentiable = op.variadic, bool(op.keeps), op.differentiable
+    results, view = op.results, op.view
 
     def call(*args: Any, **params: Any) -> Any:
         if variadic or len(args) != arity or (params and not names.isdisjoint(params)):
@@ -150,20 +160,55 @@ def _general(op: Op) -> Callable[..., Any]:
             if not isinstance(out, tuple) or len(out) != 1 + len(op.keeps):
                 raise OpDefinitionError(f"{op.name}: its forward must return (out, *{op.keeps})")
             out, *kept = out
+        if results is not None:
+            return _several(op, edges, arrays, out, params, mask if found else None, kept)
         if not found:
             return out
         if type(out) is not ndarray:
             out = asarray(out)
         made = new(Tensor)
         made.data = out
-        if not mask or not differentiable or (paused and not is_grad_enabled()):
+        if not mask or not differentiable:
             made.node = None
-            return made
-        inputs: Sequence[Any] = arrays
-        if variadic:
-            mask, inputs = 1, [tuple(arrays)]
-        saved = plans[mask].keep((*inputs, out, *kept))
-        made.node = Node(op, tuple(edges), saved, params, out)
+        elif special:
+            made.node = record(op, tuple(edges), arrays, out, params, kept)
+        else:
+            inputs: Sequence[Any] = arrays
+            if variadic:
+                mask, inputs = 1, [tuple(arrays)]
+            saved = plans[mask].keep((*inputs, out, *kept))
+            made.node = Node(op, tuple(edges), saved, params, out)
+        if view and out.base is not None:
+            note_view(made, args[0], op, params)
         return made
 
     return call
+
+
+def _several(
+    op: Op,
+    edges: list[Any],
+    arrays: list[Any],
+    out: Any,
+    params: dict[str, Any],
+    mask: int | None,
+    kept: Sequence[Any],
+) -> Any:
+    """The results of an op that has several, as its named tuple; with a node each when recorded.
+
+    mask: the inputs that want gradients; None when no Tensor went in.
+    """
+    results = cast(Any, op.results)
+    if not isinstance(out, tuple) or len(out) != len(op.outputs):
+        raise OpDefinitionError(f"{op.name}: its forward must return the tuple {op.outputs}")
+    if mask is None:
+        return results(*out)
+    out = tuple(map(asarray, out))
+    recorded = mask and op.differentiable
+    node = record(op, tuple(edges), arrays, out, params, kept) if recorded else None
+    return results(
+        *(
+            from_parts(a, None if node is None or a.dtype.kind not in "fc" else Output(node, i, a))
+            for i, a in enumerate(out)
+        )
+    )

@@ -20,9 +20,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from dgrad.core.inplace import become, check_writable
 from dgrad.core.modes import is_grad_enabled, no_grad, set_grad_enabled
 from dgrad.core.node import Node, Output
+from dgrad.core.recording import observe
 from dgrad.core.tensor import Tensor, from_parts, raw_gradients
+from dgrad.core.versions import mark_written, owner
+from dgrad.core.views import View
 from dgrad.errors import GraphError, OpDefinitionError, ShapeError
 
 __all__ = ["Context", "Function", "once_differentiable"]
@@ -37,6 +41,9 @@ class Context:
     def __init__(self, needs_input_grad: tuple[bool, ...]) -> None:
         self.needs_input_grad = needs_input_grad
         self._to_save: tuple[Tensor | None, ...] = ()
+        self._dirty: tuple[Tensor, ...] = ()
+        self._constant: tuple[Tensor, ...] = ()
+        self._materialize = True
         self._saved: tuple[Tensor | None, ...] | None = None  # set while backward runs
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
@@ -48,6 +55,18 @@ class Context:
                     f"keep other values as attributes of ctx"
                 )
         self._to_save = tensors
+
+    def mark_dirty(self, *tensors: Tensor) -> None:
+        """Say that forward wrote into these inputs; each must be among the results."""
+        self._dirty = tensors
+
+    def mark_non_differentiable(self, *tensors: Tensor) -> None:
+        """Say that these results have no gradient: backward gets zeros for them."""
+        self._constant = tensors
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether backward gets zeros, or None, for a result that no gradient arrived at."""
+        self._materialize = value
 
     if TYPE_CHECKING:  # users keep values of their own on it
 
@@ -82,12 +101,14 @@ class Function:
     def backward(ctx: Context, *grads: Any) -> Any:
         """Compute the gradients of forward's arguments from those of its results."""
 
+    @staticmethod
+    def vjp(ctx: Context, *grads: Any) -> Any:
+        """Another name of backward; a class defines one of the two."""
+
     @classmethod
     def apply(cls, *args: Any) -> Any:
         """Run forward; record it when an argument requires grad."""
-        for name in ("forward", "backward"):
-            if getattr(cls, name) is getattr(Function, name):
-                raise OpDefinitionError(f"{cls.__name__} must define {name}(ctx, ...)")
+        pull = _defined(cls)
         edges = tuple(a.node if isinstance(a, Tensor) else None for a in args)
         ctx = Context(tuple(edge is not None for edge in edges))
         inputs = [from_parts(a.data, None) if isinstance(a, Tensor) else a for a in args]
@@ -100,9 +121,48 @@ class Function:
                 f"{cls.__name__}.forward must return a Tensor, an array or a tuple, "
                 f"got {type(result).__name__}"
             )
+        dirty = _dirty(cls.__name__, ctx, args, inputs, results)
         if is_grad_enabled() and any(ctx.needs_input_grad):
-            results = _record(_CustomOp(cls, ctx), edges, inputs, results, single)
+            results = _record(_CustomOp(cls.__name__, pull, ctx), edges, inputs, results, single)
+        results = tuple(_rewritten(dirty[i], r) if i in dirty else r for i, r in enumerate(results))
         return results[0] if single else results
+
+
+def _defined(cls: type[Function]) -> Callable[..., Any]:
+    """The class's backward. Raises OpDefinitionError unless it has a forward and one backward."""
+    own = {n for n in ("forward", "backward", "vjp") if getattr(cls, n) is not getattr(Function, n)}
+    if "forward" not in own:
+        raise OpDefinitionError(f"{cls.__name__} must define forward(ctx, ...)")
+    if not own & {"backward", "vjp"}:
+        raise OpDefinitionError(f"{cls.__name__} must define backward(ctx, ...)")
+    if own >= {"backward", "vjp"}:
+        raise OpDefinitionError(f"{cls.__name__} defines backward and vjp: they are one, keep one")
+    return cls.backward if "backward" in own else cls.vjp
+
+
+def _dirty(
+    name: str, ctx: Context, args: Sequence[Any], inputs: Sequence[Any], results: Sequence[Any]
+) -> dict[int, Tensor]:
+    """By number of the result, the Tensor of the caller that forward wrote into."""
+    found: dict[int, Tensor] = {}
+    for written in ctx._dirty:
+        places = [i for i, r in enumerate(results) if r is written]
+        sources = [a for a, t in zip(args, inputs, strict=True) if t is written]
+        if not places or not sources:
+            raise OpDefinitionError(
+                f"{name}.forward: what is marked dirty must be input and result"
+            )
+        check_writable(sources[0], name)
+        mark_written(written.data, name)
+        found[places[0]] = sources[0]
+    return found
+
+
+def _rewritten(tensor: Tensor, result: Tensor) -> Tensor:
+    """The Tensor that forward wrote into, whose value is now `result`."""
+    if is_grad_enabled():
+        become(tensor, result.node)
+    return tensor
 
 
 class _Final(Function):
@@ -145,9 +205,11 @@ class _CustomOp:
     raw_rules = None
     broadcasts = False
 
-    def __init__(self, function: type[Function], ctx: Context) -> None:
-        self.name = function.__name__
-        self.function = function
+    complex = True  # what its gradients mean there is its author's business
+
+    def __init__(self, name: str, backward: Callable[..., Any], ctx: Context) -> None:
+        self.name = name
+        self.backward = backward
         self.ctx = ctx
 
     def pull(self, node: Node, g: Any, edges: Sequence[Any], record: bool) -> Sequence[Any]:
@@ -156,13 +218,15 @@ class _CustomOp:
             g, outputs = (g,), ((node.shape, node.dtype),)
         else:
             outputs = node.outputs
-        grads = map(_cotangent, g, outputs)
         ctx = self.ctx
+        grads = [
+            _cotangent(each, out, ctx._materialize) for each, out in zip(g, outputs, strict=True)
+        ]
         before = ctx._saved  # of the walk that we are in, if this is a backward inside a backward
         ctx._saved = tuple(_unpack(entry, node, record) for entry in node.saved)
         try:
             with set_grad_enabled(record):
-                results = self.function.backward(ctx, *grads)
+                results = self.backward(ctx, *grads)
         finally:
             ctx._saved = before
         results = results if isinstance(results, tuple) else (results,)
@@ -175,11 +239,18 @@ class _CustomOp:
         return list(gradients) if record else raw_gradients(gradients)
 
 
-def _cotangent(g: Any, result: tuple[Any, Any] | None) -> Tensor | None:
-    """What backward gets for a result of that shape and dtype: zeros when nothing arrived."""
-    if result is None or isinstance(g, Tensor):
+def _cotangent(g: Any, result: tuple[Any, Any] | None, materialize: bool) -> Tensor | None:
+    """What backward gets for a result of that shape and dtype: zeros when nothing arrived.
+
+    An array of its own, or read-only: what backward does to it reaches no other node.
+    """
+    if result is None or isinstance(g, Tensor) or (g is None and not materialize):
         return cast(Tensor | None, g)
-    return from_parts(np.zeros(*result) if g is None else g, None)
+    if g is None:
+        return from_parts(np.zeros(*result), None)
+    shown = g.view()
+    shown.flags.writeable = False
+    return from_parts(shown, None)
 
 
 def _record(
@@ -195,7 +266,12 @@ def _record(
     node = Node(op, edges, (), {}, first)
     if not single:
         node.outputs = tuple(None if a is None else (a.shape, a.dtype) for a in arrays)
-    links = {id(t): edge for t, edge in zip(inputs, edges, strict=True) if isinstance(t, Tensor)}
+    dirty = set(map(id, op.ctx._dirty))
+    links = {
+        id(t): edge
+        for t, edge in zip(inputs, edges, strict=True)
+        if isinstance(t, Tensor) and id(t) not in dirty
+    }
     own = {id(a): i for i, a in enumerate(arrays)}
     node.saved = tuple(
         None
@@ -203,13 +279,17 @@ def _record(
         else (t.data, links.get(id(t)), None if id(t) in links else own.get(id(t.data)))
         for t in op.ctx._to_save
     )
-    op.ctx._to_save = ()
-    return tuple(
-        r
-        if a is None or a.dtype.kind != "f"
-        else from_parts(a, node if single else Output(node, i, a))
-        for i, (r, a) in enumerate(zip(results, arrays, strict=True))
-    )
+    constant = set(map(id, op.ctx._constant))
+    op.ctx._to_save = op.ctx._dirty = op.ctx._constant = ()
+    observe(node)
+    owners = {id(owner(t.data)) for t in inputs if isinstance(t, Tensor) and id(t) not in dirty}
+    recorded = list(results)
+    for i, (r, a) in enumerate(zip(results, arrays, strict=True)):
+        if a is not None and a.dtype.kind in "fc" and id(r) not in constant:
+            recorded[i] = from_parts(a, node if single else Output(node, i, a))
+            if id(owner(a)) in owners:  # the graph does not know which part of an input it is
+                recorded[i]._view = View(None, ())
+    return tuple(recorded)
 
 
 def _as_result(value: Any) -> Any:

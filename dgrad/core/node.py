@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dgrad.core.hooks import Hookable, Hooks
+from dgrad.errors import DtypeError
+
 if TYPE_CHECKING:
     from dgrad.core.tensor import Tensor
 
-__all__ = ["Hooks", "Leaf", "Node", "Output"]
+__all__ = ["Leaf", "Node", "Output", "next_seq"]
+
+FLOAT32 = np.dtype(np.float32)
 
 next_seq = itertools.count(1).__next__
 
 
-class Node:
+class Node(Hookable):
     """One recorded operation: what it needs for its gradient, and where its inputs came from.
 
     `saved` follows the op's layout (see core/saved.py); `()` when its rules need nothing.
@@ -29,7 +33,20 @@ class Node:
     no arrays. `shape` and `dtype` are those of the first array.
     """
 
-    __slots__ = ("dtype", "edges", "hooks", "op", "outputs", "params", "saved", "seq", "shape")
+    __slots__ = (
+        "dtype",
+        "edges",
+        "hooks",
+        "op",
+        "outputs",
+        "params",
+        "saved",
+        "seq",
+        "shape",
+        "source",  # set only under detect_anomaly: who called
+    )
+
+    source: str | None
 
     def __init__(
         self,
@@ -45,9 +62,11 @@ class Node:
         self.saved = saved
         self.params = params
         self.shape = out.shape
-        self.dtype = out.dtype
+        self.dtype = dtype = out.dtype
         self.hooks: Hooks | None = None
         self.outputs: tuple[Any, ...] | None = None
+        if dtype is not FLOAT32 and dtype.kind == "c" and not op.complex:
+            raise DtypeError(f"{op.name} has no gradient for complex numbers")
 
     @property
     def name(self) -> str:
@@ -58,7 +77,7 @@ class Node:
         return f"<{self.name} node {self.seq}>"
 
 
-class Output:
+class Output(Hookable):
     """One output of a node that has several: hands its gradient to slot `index` of that node."""
 
     __slots__ = ("dtype", "edges", "hooks", "index", "seq", "shape")
@@ -77,7 +96,7 @@ class Output:
         return f"{self.edges[0].name}[{self.index}]"
 
 
-class Leaf:
+class Leaf(Hookable):
     """Where gradients of a leaf arrive. Holds its Tensor weakly, so a dropped leaf is freed."""
 
     __slots__ = ("dtype", "hooks", "seq", "shape", "tensor")
@@ -91,32 +110,3 @@ class Leaf:
         self.shape = tensor.data.shape
         self.dtype = tensor.data.dtype
         self.hooks: Hooks | None = None
-
-
-class Hooks:
-    """Functions that see a node's summed gradient, in order of registration, and `retain_grad`."""
-
-    __slots__ = ("functions", "retained")
-
-    def __init__(self) -> None:
-        self.functions: dict[int, Callable[[Tensor], Any]] = {}
-        self.retained: weakref.ref[Tensor] | None = None
-
-
-class HookHandle:
-    """Removes the hook it was returned for: `handle.remove()`, or at the end of a `with` block."""
-
-    def __init__(self, functions: dict[int, Callable[..., Any]], function: Callable[..., Any]):
-        self._functions = functions
-        self._key = next_seq()
-        functions[self._key] = function
-
-    def remove(self) -> None:
-        """Take the hook away; a second call does nothing."""
-        self._functions.pop(self._key, None)
-
-    def __enter__(self) -> HookHandle:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()

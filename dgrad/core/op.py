@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import reprlib
+from collections import namedtuple
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast, overload
 
@@ -26,7 +28,7 @@ from dgrad.core.call import caller
 from dgrad.core.node import Node
 from dgrad.core.protocols import ABOUT, LIKE, NUMPY_OPS
 from dgrad.core.saved import Plan, Plans, as_tensors
-from dgrad.core.tensor import Tensor, raw_gradients
+from dgrad.core.tensor import Tensor, from_parts, raw_gradients
 from dgrad.errors import DtypeError, GraphError, OpDefinitionError, ShapeError
 
 __all__ = ["Op", "OpFunction", "op"]
@@ -75,8 +77,10 @@ class Op:
         self.differentiable = differentiable
         self.keeps = tuple(keeps)
         self.outputs = tuple(outputs)
+        self.results = namedtuple(self.name, self.outputs) if outputs else None
         self.complex = complex
         self.view = view
+        self.call: Callable[..., Any] = forward  # what users call, once `@op` has made it
         self._example = example
         parameters = inspect.signature(forward).parameters.values()
         for p in parameters:
@@ -139,8 +143,9 @@ class Op:
         if joint is not None:
             rule, entries = self._compile(joint, "joint", fast=fast)
             return rule, None, dict.fromkeys(self.inputs, entries)
-        if self.variadic:
-            raise OpDefinitionError(f"op {self.name}: a variadic op takes a joint rule")
+        if self.variadic or self.outputs:
+            kind = "variadic op" if self.variadic else "op with several outputs"
+            raise OpDefinitionError(f"op {self.name}: a {kind} takes a joint rule")
         unknown = sorted(set(rules) - set(self.inputs))
         if unknown:
             raise OpDefinitionError(
@@ -240,6 +245,8 @@ class Op:
         """Gradients for every edge; None where there is none. g: array, or Tensor if recorded."""
         saved = as_tensors(node, len(self.inputs), self.variadic) if record else node.saved
         joint = self.joint if record else self.fast_joint or self.joint
+        if node.outputs is not None:
+            g = tuple(map(_or_zeros, g, node.outputs, itertools.repeat(record)))
         if joint is not None:
             params = {**node.params, "needs": tuple(edge is not None for edge in edges)}
             results = joint(g, saved, params)
@@ -252,8 +259,18 @@ class Op:
             return list(results) if record else raw_gradients(results)
         return [
             None if edge is None else rule(g, saved, node.params)
-            for rule, edge in zip(cast(Any, self.rules), edges, strict=True)
+            for rule, edge in zip(
+                cast(Any, self.rules if record else self.raw_rules), edges, strict=True
+            )
         ]
+
+
+def _or_zeros(g: Any, like: tuple[Any, Any], record: bool) -> Any:
+    """The gradient of one of several outputs: zeros where none arrived."""
+    if g is not None:
+        return g
+    zeros = np.zeros(*like)
+    return from_parts(zeros, None) if record else zeros
 
 
 def _describe(value: Any) -> str:
@@ -317,6 +334,10 @@ def op(
     numpy: NumPy functions that mean this op when called on a Tensor.
     example: rng -> (arrays, static parameters) to check it at; two-axis normal arrays if left out.
     operators, methods: names it gets on Tensor; a second operator is the reflected one.
+    outputs: names of the results, when there are several: the forward returns a tuple, the call a
+    named tuple; the joint rule gets a tuple of gradients g and the tuple of results as `out`.
+    complex: its rules hold for complex numbers too, as plain transposes: nothing is conjugated.
+    view: its result may share memory with its first input.
     Raises OpDefinitionError when a NumPy function or a name on Tensor is taken, and, from `.vjp`,
     when a rule asks for a name that is not among those above.
     """
@@ -346,6 +367,7 @@ def op(
     )
     call = cast(Any, functools.wraps(function)(caller(record)))
     call.op, call.vjp, call.fast_vjp = record, record.vjp, record.fast_vjp
+    record.call = call
     targets = numpy if isinstance(numpy, tuple) else (numpy,)
     _refuse_taken(record.name, targets, (*operators, *methods))
     registry.ops.register(record.name)(call)

@@ -15,10 +15,25 @@ from dgrad.errors import UnsupportedError
 __all__ = ["NUMPY_OPS"]
 
 NUMPY_OPS: dict[Any, Callable[..., Any]] = {}  # NumPy function -> our op; filled by @op(numpy=...)
-REDUCTIONS: dict[Any, Any] = {np.add: np.sum, np.maximum: np.max, np.minimum: np.min}
-# Questions about arrays whose answers have no gradient: asked of .data, answered as for arrays.
+# What a ufunc's method is called as a function of its own.
+METHODS: dict[tuple[Any, str], Any] = {
+    (np.add, "reduce"): np.sum,
+    (np.multiply, "reduce"): np.prod,
+    (np.maximum, "reduce"): np.max,
+    (np.minimum, "reduce"): np.min,
+    (np.add, "accumulate"): np.cumsum,
+    (np.multiply, "accumulate"): np.cumprod,
+}
+# Questions about arrays whose answers have no gradient, being truths, places, counts or text:
+# asked of .data, answered as for arrays.
 ABOUT = frozenset(
-    {np.all, np.allclose, np.any, np.array_equal, np.isclose, np.ndim, np.shape, np.size}
+    {
+        *(np.all, np.allclose, np.any, np.array_equal, np.array_equiv, np.isclose, np.isin),
+        *(np.argwhere, np.bincount, np.digitize, np.flatnonzero, np.lexsort, np.nonzero),
+        *(np.array2string, np.array_repr, np.array_str, np.can_cast, np.common_type),
+        *(np.iscomplexobj, np.isrealobj, np.isreal, np.iscomplex, np.min_scalar_type),
+        *(np.may_share_memory, np.ndim, np.result_type, np.shape, np.shares_memory, np.size),
+    }
 )
 LIKE = frozenset({np.zeros_like, np.ones_like, np.full_like, np.empty_like})
 RENAMED = {"a_min": "min", "a_max": "max"}  # np.clip knows its bounds by two names each
@@ -32,10 +47,13 @@ def _refuse(function: Any, reason: str) -> UnsupportedError:
 
 
 def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    if method == "reduce" and ufunc in REDUCTIONS:
+    if (ufunc, method) in METHODS:
         kwargs = {"axis": 0, **kwargs}
-        return _array_function(self, REDUCTIONS[ufunc], (), inputs, kwargs)
+        return _array_function(self, METHODS[ufunc, method], (), inputs, kwargs)
     op = NUMPY_OPS.get(ufunc)
+    if method == "outer" and op is not None and len(inputs) == 2:
+        x, y = inputs
+        inputs, method = (np.reshape(x, np.shape(x) + (1,) * np.ndim(y)), y), "__call__"
     if op is None or method != "__call__":
         call = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
         raise _refuse(call, "dgrad has no op for it")
@@ -57,7 +75,8 @@ def _plain(value: Any) -> Any:
 def _array_function(
     self: Tensor, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    if function in ABOUT or function in LIKE:
+    places = function is np.where and len(args) == 1  # np.nonzero by another name
+    if function in ABOUT or function in LIKE or places:
         filling = kwargs.get("fill_value", args[1] if len(args) > 1 else None)
         if function is np.full_like and isinstance(filling, Tensor) and filling.requires_grad:
             raise _refuse(function, "what it is filled with would lose its gradient")
@@ -67,10 +86,16 @@ def _array_function(
     op: Any = NUMPY_OPS.get(function)
     if op is None:
         raise _refuse(function, "dgrad has no op for it")
+    if hasattr(op, "numpy_call"):  # it maps NumPy's arguments by itself: einsum's string is first
+        return op.numpy_call(*args, **kwargs)
     record = op.op
     if record.variadic and args and isinstance(args[0], Tensor):
         args = (tuple(args[0]), *args[1:])  # NumPy joins the rows of a single array
     count = 1 if record.variadic else len(record.inputs)
+    named = iter(list(_defaults(function))[len(args) : count])
+    kwargs = dict(kwargs)
+    while len(args) < count and (name := next(named, None)) in kwargs:
+        args = (*args, kwargs.pop(name))
     if len(args) < count:
         raise _refuse(function, f"it takes {count} arrays, in order, got {len(args)}")
     defaults = _defaults(function)

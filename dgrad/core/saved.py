@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dgrad.core.node import Node
+from dgrad.core.node import Node, Output
 from dgrad.core.tensor import from_parts
 
 __all__ = ["FREED", "Plan", "Plans", "as_tensors"]
@@ -77,7 +77,11 @@ def as_tensors(node: Node, inputs: int, variadic: bool) -> tuple[Any, ...]:
     )
     if len(saved) <= inputs:
         return linked
-    out = None if saved[inputs] is None else from_parts(saved[inputs], node)
+    out = saved[inputs]
+    if node.outputs is not None and out is not None:
+        out = tuple(from_parts(a, Output(node, i, a)) for i, a in enumerate(out))
+    elif out is not None:
+        out = from_parts(out, node)
     return (*linked, out, *saved[inputs + 1 :])
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from dgrad.randomness import Purpose, check_seed, philox
 
-__all__ = ["Key", "Stream", "at", "current", "generator", "manual_seed"]
+__all__ = ["Key", "Stream", "at", "current", "generator", "manual_seed", "thread"]
 
 Key = tuple[int, Purpose, int, int]  # (seed, purpose, place, number of the draw)
 
@@ -43,12 +43,12 @@ class _Thread(threading.local):
         self.stream = Stream()
 
 
-_thread = _Thread()
+thread = _Thread()
 
 
 def current() -> Stream:
     """The stream that this thread draws from: that of `manual_seed(0)` until it is told another."""
-    return _thread.stream
+    return thread.stream
 
 
 class at(Stream):
@@ -60,15 +60,15 @@ class at(Stream):
     __slots__ = ("_before",)
 
     def __enter__(self) -> Stream:
-        self._before = _thread.stream
-        _thread.stream = self
+        self._before = thread.stream
+        thread.stream = self
         return self
 
     def __exit__(self, *_: object) -> None:
-        _thread.stream = self._before
+        thread.stream = self._before
 
 
 def manual_seed(seed: int) -> None:
     """Restart this thread's stream. Raises ParameterError unless seed lies in 0..2^64-1."""
     check_seed(seed)
-    _thread.stream = Stream(seed)
+    thread.stream = Stream(seed)

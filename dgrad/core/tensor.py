@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from dgrad.core.node import HookHandle, Hooks, Leaf, Node, Output
+from dgrad.core.hooks import HookHandle, hooks_of
+from dgrad.core.modes import mode, special
+from dgrad.core.node import Leaf, Node, Output
 from dgrad.errors import DtypeError, GraphError, ShapeError
+
+if TYPE_CHECKING:
+    from dgrad.core.views import View
 
 __all__ = ["Tensor", "as_tensor", "from_numpy", "get_default_dtype", "set_default_dtype", "tensor"]
 
@@ -37,6 +42,8 @@ def to_array(data: Any, dtype: npt.DTypeLike | None = None) -> np.ndarray:
         data = data.data
     if dtype is None and not isinstance(data, np.ndarray | np.generic):
         array = np.asarray(data)
+        if array.dtype == np.complex128:
+            return array.astype(np.result_type(_default_dtype, np.complex64))
         return array.astype(_default_dtype) if array.dtype == np.float64 else array
     return np.asarray(data, dtype=dtype)
 
@@ -49,17 +56,19 @@ class Tensor:
     return Tensors. Operators and most methods come from dgrad.ops.
     """
 
-    __slots__ = ("__weakref__", "_grad", "data", "node")
+    __slots__ = ("__weakref__", "_grad", "_view", "_views", "data", "node")
 
     data: np.ndarray
     node: Node | Output | Leaf | None
+    _view: View  # of a Tensor that shows memory of another, see core/views.py
+    _views: list[weakref.ref[Tensor]]  # of a Tensor whose memory others show
 
     def __init__(
         self, data: Any, *, dtype: npt.DTypeLike | None = None, requires_grad: bool = False
     ) -> None:
         self.data = to_array(data, dtype)
-        if self.data.dtype.kind not in "fbiu":
-            raise DtypeError(f"a Tensor holds real numbers or booleans, got {self.data.dtype}")
+        if self.data.dtype.kind not in "fcbiu":
+            raise DtypeError(f"a Tensor holds numbers or booleans, got {self.data.dtype}")
         self.node = None
         if requires_grad:
             self.requires_grad = True
@@ -100,8 +109,10 @@ class Tensor:
                 f"requires_grad can be changed on leaves only; this Tensor is the result of "
                 f"{self.node.name}; use detach()"  # type: ignore[union-attr]
             )
-        if value and self.data.dtype.kind != "f":
-            raise DtypeError(f"only floats have gradients; this Tensor is {self.data.dtype}")
+        if value and self.data.dtype.kind not in "fc":
+            raise DtypeError(
+                f"only floats and complex numbers have gradients; this Tensor is {self.data.dtype}"
+            )
         self.node = Leaf(self) if value else None
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
@@ -165,30 +176,49 @@ class Tensor:
         """Call hook(gradient) with the summed gradient of self; a result replaces it."""
         if self.node is None:
             raise GraphError("a hook needs a Tensor that requires grad")
-        if self.node.hooks is None:
-            self.node.hooks = Hooks()
-        return HookHandle(self.node.hooks.functions, hook)
+        return HookHandle(hooks_of(self.node).functions, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> HookHandle:
+        """Call hook(self) each time backward has added to `.grad` of this leaf.
+
+        All gradients of the walk are known by then: hook may step an optimizer and clear `.grad`.
+        """
+        if type(self.node) is not Leaf:
+            raise GraphError("a post-accumulate hook needs a leaf that requires grad")
+        return HookHandle(hooks_of(self.node).accumulated, hook)
 
     def retain_grad(self) -> None:
         """Let backward fill `.grad` of this non-leaf too."""
         if self.node is None:
             raise GraphError("retain_grad needs a Tensor that requires grad")
         if not self.is_leaf:
-            if self.node.hooks is None:
-                self.node.hooks = Hooks()
-            self.node.hooks.retained = weakref.ref(self)
+            hooks_of(self.node).retained = weakref.ref(self)
 
     def detach(self) -> Tensor:
         """The same memory without its history."""
         return from_parts(self.data, None)
 
+    @property
+    def version(self) -> int:
+        """How many times its memory was written in place, through it, a view or detach()."""
+        return versions.version(self.data)
+
+    def is_inference(self) -> bool:
+        """Whether it was made in inference_mode."""
+        return inference.is_inference(self.data)
+
     # -- leaving the graph --------------------------------------------------------------------
 
     def numpy(self) -> np.ndarray:
-        """The array itself, sharing memory; refused while it requires grad."""
+        """Its array to read, sharing memory; refused while it requires grad.
+
+        It cannot be written to, as backward would not notice: write to the Tensor, or to a copy.
+        """
         if self.node is not None:
             raise GraphError("this Tensor requires grad: call detach().numpy(), or read .data")
-        return self.data
+        shown = self.data.view()
+        shown.flags.writeable = False
+        return shown
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
@@ -246,29 +276,23 @@ class Tensor:
         copy.node = None
         copy.requires_grad = self.requires_grad
         memo[id(self)] = copy
+        if self.grad is not None:
+            copy.grad = from_parts(self.grad.data.copy(), None)
         return copy
 
     def __reduce__(self) -> Any:
         raise GraphError("Tensors are never pickled: save a state_dict in a checkpoint")
 
-    def __setitem__(self, index: Any, value: Any) -> None:
-        raise GraphError(
-            "item assignment on a Tensor is not recorded: build the result with where, "
-            "concatenate or stack, or write to .data outside the graph"
-        )
-
-    def _refuse_in_place(self, other: Any) -> Tensor:
-        raise GraphError(
-            "in-place arithmetic on a Tensor is not recorded: write `x = x + y`, "
-            "or update .data outside the graph"
-        )
-
-    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = __imatmul__ = _refuse_in_place
-
     if TYPE_CHECKING:  # filled when dgrad.ops registers its operators and methods
 
         def __getattr__(self, name: str) -> Any: ...
         def __getitem__(self, index: Any) -> Tensor: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
+        def __iadd__(self, other: Any) -> Self: ...
+        def __isub__(self, other: Any) -> Self: ...
+        def __imul__(self, other: Any) -> Self: ...
+        def __itruediv__(self, other: Any) -> Self: ...
+        def __ipow__(self, other: Any) -> Self: ...
         def __add__(self, other: Any) -> Tensor: ...
         def __radd__(self, other: Any) -> Tensor: ...
         def __sub__(self, other: Any) -> Tensor: ...
@@ -312,7 +336,10 @@ def raw_gradients(results: Iterable[Any]) -> list[Any]:
 
 def tensor(data: Any, dtype: npt.DTypeLike | None = None, *, requires_grad: bool = False) -> Tensor:
     """A new Tensor holding a copy of data: numbers, nested lists, an array or a Tensor."""
-    return Tensor(np.array(to_array(data, dtype)), requires_grad=requires_grad)
+    made = Tensor(np.array(to_array(data, dtype)), requires_grad=requires_grad)
+    if special and mode.inference:
+        inference.mark_inference(made.data)
+    return made
 
 
 def as_tensor(data: Any, dtype: npt.DTypeLike | None = None) -> Tensor:
@@ -327,4 +354,6 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return Tensor(array)
 
 
-import dgrad.core.backward as engine  # noqa: E402 - it imports Tensor, so Tensor must exist
+# These import Tensor, so Tensor must exist.
+import dgrad.core.backward as engine  # noqa: E402
+from dgrad.core import inference, versions  # noqa: E402

@@ -10,14 +10,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Sequence
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from dgrad.core.modes import enable_grad, set_grad_enabled
-from dgrad.core.node import Hooks, Leaf, Output
+from dgrad.core.anomaly import check_backward, source_of
+from dgrad.core.hook_calls import outside, retained, run_hooks, run_posthooks, run_prehooks
+from dgrad.core.modes import enable_grad, mode
+from dgrad.core.node import Leaf, Output
 from dgrad.core.saved import FREED
 from dgrad.core.tensor import Tensor, from_parts
+from dgrad.core.versions import check_saved, writes
 from dgrad.errors import DgradError, GraphError, ShapeError
 
 __all__ = ["Edge", "accumulate", "walk"]
@@ -65,6 +68,8 @@ def walk(
     """
     needed = None if wanted is None else _needed(roots, wanted)  # None: deliver to all
     alone = 0 if record else COUNTS_ALONE
+    careful = record or mode.anomaly is not None  # not the short way through the rules
+    latest = writes.latest
     grads: dict[Edge, Any] = {}  # the sum so far for each node in the heap, and each leaf
     owned: set[Edge] = set()  # nodes whose sum lies in a buffer that nothing else can reach
     heap: list[tuple[int, Edge]] = []
@@ -75,26 +80,32 @@ def walk(
     try:
         while heap:
             _, node = heappop(heap)
-            g, edges = grads.pop(node), node.edges
-            if node.hooks is not None:
-                g = _run_hooks(node, node.hooks, g, owned, record)
-                if wanted is None:
-                    arrived += _retained(node.hooks, g)
+            g, edges, hooks = grads.pop(node), node.edges, node.hooks
+            if hooks is not None:
+                g = run_hooks(node, hooks, g, owned, record)
             if needed is not None:
                 edges = [edge if edge in needed else None for edge in edges]
                 if node in wanted:  # type: ignore[operator]
                     arrived.append((node, g, node in owned))
                 if not any(edges):
                     continue
+            if hooks is not None:
+                g = run_prehooks(node, hooks, g, record)
+                latest = writes.latest
+                if wanted is None:
+                    arrived += retained(hooks, g)
             if type(node) is Output:
                 _gather(node, g, grads, heap)
                 continue
             op, saved = node.op, node.saved
             if saved is FREED:
                 raise _walked_before(node)
+            if node.seq < latest:
+                check_saved(node)
             rules, results = op.raw_rules, None
-            if record or rules is None:
-                results = op.pull(node, g, edges, record)
+            if careful or rules is None or hooks is not None:
+                results = _pull(node, g, edges, record)
+                latest = writes.latest
             for i, edge in enumerate(edges):
                 if edge is None:
                     continue
@@ -109,7 +120,7 @@ def walk(
                 if gx.shape != edge.shape:
                     gx = _unbroadcast(gx, edge, op)
                 if gx.dtype is not edge.dtype:
-                    gx = gx.astype(edge.dtype)
+                    gx = _cast(gx, edge.dtype)
                 if edge in grads:
                     _add(edge, gx, grads, owned, heap, record)
                 elif type(edge) is not Leaf:
@@ -128,12 +139,38 @@ def walk(
                 node.saved = FREED
         for node, g in grads.items():  # the leaves: their sums are complete only now
             if node.hooks is not None:
-                g = _run_hooks(node, node.hooks, g, owned, record)
+                g = run_hooks(node, node.hooks, g, owned, record)
             arrived.append((node, g, node in owned))
     except Exception as error:
         _locate(error, node)
         raise
     return arrived
+
+
+def _pull(node: Edge, g: Any, edges: Sequence[Any], record: bool) -> Sequence[Any]:
+    """The gradients of a node's inputs, with what anomaly mode and post-hooks add."""
+    op, watched = node.op, mode.anomaly
+    if watched is None:
+        results = op.pull(node, g, edges, record)
+    else:
+        before, mode.running = mode.running, node
+        try:
+            results = op.pull(node, g, edges, record)
+        finally:
+            mode.running = before
+        if watched.check_nan:
+            check_backward(node, g, results)
+    if node.hooks is not None and node.hooks.after:
+        results = run_posthooks(node, node.hooks, results, g, record)
+    return cast(Sequence[Any], results)
+
+
+def _cast(g: Any, dtype: Any) -> Any:
+    """g in the dtype of what it is the gradient of: of a complex one, a real input gets the real
+    part."""
+    if g.dtype.kind == "c" and dtype.kind != "c":
+        g = np.real(g)
+    return g.astype(dtype)
 
 
 def accumulate(tensor: Tensor, g: Any, own: bool) -> None:
@@ -142,13 +179,41 @@ def accumulate(tensor: Tensor, g: Any, own: bool) -> None:
     own: nothing else can reach g's array, so that it may become the gradient as it is.
     """
     before = tensor.grad
+    if g.dtype is not tensor.data.dtype or g.dtype.kind == "c":
+        g, own = _fitting(g, tensor), False
     if before is None:
-        tensor._grad = from_parts(g, None) if own else _private(g)
+        recorded = isinstance(g, Tensor)
+        if own and g.strides == tensor.data.strides:
+            tensor._grad = from_parts(g, None)
+        else:
+            array = _laid_out(g.data if recorded else g, tensor.data, own)
+            tensor._grad = from_parts(array, g.node if recorded else None)
     elif not isinstance(g, Tensor) and before.node is None and before.data.flags.writeable:
         np.add(before.data, g, out=before.data)
     else:
         with enable_grad():  # whatever the caller's mode: the sum belongs to both graphs
             tensor._grad = before + g
+
+
+def _fitting(g: Any, tensor: Tensor) -> Any:
+    """g as users see it, and in the dtype that its Tensor has by now."""
+    if g.shape != tensor.shape:
+        raise GraphError(
+            f"backward: a leaf had shape {g.shape} when it was used and has {tensor.shape} now"
+        )
+    g = outside(g)
+    return g if g.dtype == tensor.dtype else _cast(g, tensor.dtype)
+
+
+def _laid_out(g: np.ndarray, like: np.ndarray, own: bool) -> np.ndarray:
+    """g in memory as `like` lies, if that is dense, else row by row; a copy unless it is ours."""
+    out = np.empty_like(like)
+    if out.strides != like.strides:
+        if own and g.flags.c_contiguous:
+            return g
+        out = np.empty(like.shape, like.dtype)
+    np.copyto(out, g)
+    return out
 
 
 def _needed(roots: Sequence[tuple[Edge, Any]], wanted: Collection[Edge]) -> set[Edge]:
@@ -220,51 +285,14 @@ def _unbroadcast(g: Any, edge: Edge, op: Any) -> Any:
     )
 
 
-# -- hooks ----------------------------------------------------------------------------------------
-
-
-def _run_hooks(node: Edge, hooks: Hooks, g: Any, owned: set[Edge], record: bool) -> Any:
-    """g after the node's hooks, each of which sees an array of its own."""
-    for key, function in list(hooks.functions.items()):
-        if key not in hooks.functions:  # an earlier hook removed it
-            continue
-        with set_grad_enabled(record):
-            result = function(_private(g))
-        if result is None:
-            continue
-        result = result if isinstance(result, Tensor) else Tensor(result)
-        if result.shape != node.shape:
-            label = getattr(function, "__name__", type(function).__name__)
-            raise ShapeError(
-                f"hook {label} on {node.name} returned a gradient of shape {result.shape}, "
-                f"expected {node.shape}"
-            )
-        if result.dtype != node.dtype:
-            result = result.astype(node.dtype)
-        g = result if record else result.data
-        owned.discard(node)
-    return g
-
-
-def _retained(hooks: Hooks, g: Any) -> list[tuple[Tensor, Any, bool]]:
-    """What the walk returns for a Tensor that asked to retain its gradient and still exists."""
-    tensor = None if hooks.retained is None else hooks.retained()
-    return [] if tensor is None else [(tensor, g, False)]
-
-
-def _private(g: Any) -> Tensor:
-    """A gradient as a Tensor with an array of its own, on the graph where g is."""
-    return (
-        from_parts(g.data.copy(), g.node) if isinstance(g, Tensor) else from_parts(g.copy(), None)
-    )
-
-
 # -- errors ---------------------------------------------------------------------------------------
 
 
 def _walked_before(node: Edge) -> GraphError:
+    source = source_of(node)
+    called = "" if source is None else f", called at {source},"
     return GraphError(
-        f"backward: the saved values of {node.name} were freed by an earlier walk; "
+        f"backward: the saved values of {node.name}{called} were freed by an earlier walk; "
         f"pass retain_graph=True to that walk to keep them"
     )
 
@@ -274,4 +302,6 @@ def _locate(error: Exception, node: Edge) -> None:
     start = "in the backward of "
     noted = any(note.startswith(start) for note in getattr(error, "__notes__", ()))
     if not noted and not (isinstance(error, DgradError) and node.name in str(error)):
-        error.add_note(f"{start}{node.name}, output of shape {node.shape}")
+        source = source_of(node)
+        called = "" if source is None else f", called at {source}"
+        error.add_note(f"{start}{node.name}, output of shape {node.shape}{called}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from dgrad import ops
 from dgrad.nn.module import Module
-from dgrad.ops import activation as ops
 from dgrad.registry import Positive, layers
 
 __all__ = [

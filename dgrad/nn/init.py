@@ -7,12 +7,13 @@ one seed start from the same numbers.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from dgrad.core.stream import current, generator
 from dgrad.core.tensor import Tensor
+from dgrad.core.versions import mark_written
 from dgrad.errors import ParameterError, ShapeError
 
 __all__ = [
@@ -36,22 +37,26 @@ def _draw() -> np.random.Generator:
     return generator(current().key())
 
 
+def _fill(tensor: Tensor, values: Any) -> Tensor:
+    """Overwrite the elements, whatever the gradient mode; backward is told of it."""
+    mark_written(tensor.data, "an initialisation")
+    tensor.data[...] = values
+    return tensor
+
+
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """Draw from U(a, b)."""
-    tensor.data[...] = _draw().uniform(a, b, tensor.shape)
-    return tensor
+    return _fill(tensor, _draw().uniform(a, b, tensor.shape))
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """Draw from N(mean, std^2)."""
-    tensor.data[...] = _draw().normal(mean, std, tensor.shape)
-    return tensor
+    return _fill(tensor, _draw().normal(mean, std, tensor.shape))
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Fill with val."""
-    tensor.data[...] = val
-    return tensor
+    return _fill(tensor, val)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
@@ -134,5 +139,4 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     tall = _draw().normal(size=(max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(tall)
     q *= np.where(np.diagonal(r) < 0, -1.0, 1.0)
-    tensor.data[...] = gain * (q.T if rows < columns else q).reshape(tensor.shape)
-    return tensor
+    return _fill(tensor, gain * (q.T if rows < columns else q).reshape(tensor.shape))

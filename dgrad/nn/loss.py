@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from dgrad import ops
 from dgrad.core.tensor import Tensor
 from dgrad.errors import ParameterError
 from dgrad.nn.module import Module
-from dgrad.ops import loss as ops
 from dgrad.registry import losses
 
 __all__ = ["BCEWithLogitsLoss", "CrossEntropyLoss", "Loss", "MSELoss"]

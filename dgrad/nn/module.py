@@ -10,8 +10,9 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from dgrad.core.node import HookHandle
+from dgrad.core.hooks import HookHandle
 from dgrad.core.tensor import Tensor, get_default_dtype
+from dgrad.core.versions import mark_written
 from dgrad.errors import CheckpointError, DtypeError, UnsupportedError
 from dgrad.nn.hooks import ModuleHooks
 from dgrad.nn.memory import check_room
@@ -265,6 +266,7 @@ class Module:
             )
         for name, array in given.items():
             if name in own:
+                mark_written(own[name], "load_state_dict")
                 own[name][...] = array
         return LoadResult(missing, unexpected)
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from dgrad.core.tensor import Tensor
+from dgrad.core.versions import mark_written
 from dgrad.errors import DtypeError, ShapeError
 
 __all__ = ["Block", "State", "arrange"]
@@ -86,6 +87,7 @@ class Block:
         if len(arrays) > 1:
             g = np.concatenate(arrays, axis=None, out=self.g)
         self.state.step += 1
+        mark_written(self.p, "an optimizer's step", line=False)
         update(self.p, g, self.state, self.group)
 
     def _move_in(self) -> None:
@@ -104,6 +106,8 @@ class Block:
             self.p = self.params[0].data
             self.views = [self.p]
             return
+        for p in self.params:
+            mark_written(p.data, "an optimizer's step", line=False)
         self.p = np.concatenate([p.data for p in self.params], axis=None)
         self._show()
 

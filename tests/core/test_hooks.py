@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import dgrad
 from dgrad import Function, Tensor, grad, is_grad_enabled, ops
 from dgrad.errors import GraphError, ShapeError
 
@@ -246,3 +247,148 @@ def test_P56_a_hook_that_raises_leaves_every_grad_as_it_was(create_graph: bool) 
     handle.remove()
     (y + z).backward()
     assert (x.grad.item(), y.grad.item(), z.grad.item()) == (2.0, 1.0, 1.0)
+
+
+# -- hooks of nodes, of accumulation, of several gradients ---------------------------------------
+
+
+def test_B33_the_order_of_all_hooks() -> None:
+    x = leaf(1.0, 2.0)
+    y = x * 3
+    order: list[str] = []
+
+    def note(name: str) -> Any:
+        return lambda *_: order.append(name)
+
+    y.retain_grad()
+    y.node.register_hook(note("y post"))
+    y.node.register_prehook(note("y pre"))
+    y.register_hook(note("y tensor"))
+    x.node.register_hook(note("x post"))
+    x.register_post_accumulate_grad_hook(note("x accumulated"))
+    x.node.register_prehook(note("x pre"))
+    x.register_hook(note("x tensor"))
+    y.sum().backward()
+    own = ["y tensor", "y pre", "y post", "x tensor", "x pre", "x accumulated", "x post"]
+    assert order == own
+
+
+def test_B33_the_retained_gradient_is_stored_after_the_prehooks_and_before_the_node_runs() -> None:
+    x = leaf(1.0, 2.0)
+    y = x * 3
+    y.retain_grad()
+    y.node.register_prehook(lambda grads: (grads[0] * 2,))
+    y.register_hook(lambda g: g + 1)
+    y.sum().backward()
+    assert y.grad.tolist() == [4.0, 4.0]
+    assert x.grad.tolist() == [12.0, 12.0]
+
+
+def test_node_hooks_replace_gradients_and_are_removed() -> None:
+    x = leaf(1.0, 2.0)
+    y = x * 3
+    seen: list[Any] = []
+
+    def double(grad_inputs: Any, grad_outputs: Any) -> Any:
+        seen.append(([g if g is None else g.tolist() for g in grad_inputs], len(grad_outputs)))
+        return tuple(None if g is None else g * 2 for g in grad_inputs)
+
+    handle = y.node.register_hook(double)
+    y.sum().backward(retain_graph=True)
+    assert seen == [([[3.0, 3.0], None], 1)]
+    assert x.grad.tolist() == [6.0, 6.0]
+    handle.remove()
+    x.grad = None
+    y.sum().backward(retain_graph=True)
+    assert x.grad.tolist() == [3.0, 3.0]
+    text = r"on multiply returned .*\(3,\).*expected \[\(2,\)\]"
+    with (
+        y.node.register_prehook(lambda grads: (np.ones(3),)),
+        pytest.raises(ShapeError, match=text),
+    ):
+        y.sum().backward(retain_graph=True)
+    (g,) = dgrad.grad(y.sum(), x, create_graph=True)
+    assert g.tolist() == [3.0, 3.0]
+
+
+def test_B36_a_post_accumulate_hook_may_step_and_clear() -> None:
+    params = [leaf(1.0), leaf(2.0)]
+    optimizers = {id(p): dgrad.optim.SGD([p], lr=0.1) for p in params}
+
+    def step(p: Tensor) -> None:
+        assert p.grad is not None
+        optimizers[id(p)].step()
+        p.grad = None
+
+    for p in params:
+        p.register_post_accumulate_grad_hook(step)
+    (params[0] * params[1]).sum().backward()
+    assert [p.grad for p in params] == [None, None]
+    assert [p.item() for p in params] == pytest.approx([0.8, 1.9])
+
+
+def test_B36_only_on_leaves_and_only_returning_none() -> None:
+    x = leaf(1.0)
+    for not_leaf in (x * 2, x.detach()):
+        with pytest.raises(GraphError, match="a leaf that requires grad"):
+            not_leaf.register_post_accumulate_grad_hook(lambda t: None)
+    x.register_post_accumulate_grad_hook(lambda t: t)
+    with pytest.raises(GraphError, match="must return None"):
+        (x * 2).backward()
+
+
+def test_B39_all_fires_once_after_the_last_with_none_for_those_not_reached() -> None:
+    x, y, z = leaf(1.0), leaf(2.0), leaf(3.0)
+    a = x * y
+    calls: list[Any] = []
+    handle = dgrad.register_multi_grad_hook([a, x, y, z], calls.append)
+    (a * 5).backward()
+    assert [[g if g is None else g.item() for g in call] for call in calls] == [
+        [5.0, 10.0, 5.0, None]
+    ]
+    (z * 1).backward()
+    assert [g if g is None else g.item() for g in calls[1]] == [None, None, None, 1.0]
+    handle.remove()
+    (z * 1).backward()
+    assert len(calls) == 2
+
+
+def test_B39_any_fires_once_with_the_first() -> None:
+    x, y = leaf(1.0), leaf(2.0)
+    a = x * y
+    calls: list[Any] = []
+    dgrad.register_multi_grad_hook([x, a, y], lambda g: calls.append(g.item()), mode="any")
+    (a * 5).backward(retain_graph=True)
+    assert calls == [5.0]
+    (a * 6).backward()
+    assert calls == [5.0, 6.0]
+    with pytest.raises(ValueError, match="'all' or 'any'"):
+        dgrad.register_multi_grad_hook([x], print, mode="some")
+    with pytest.raises(GraphError, match=r"tensors\[1\] does not require grad"):
+        dgrad.register_multi_grad_hook([x, x.detach()], print)
+
+
+def test_B39_a_walk_that_failed_leaves_nothing_to_the_next() -> None:
+    x, y = leaf(1.0), leaf(2.0)
+    a = x * y
+    calls: list[Any] = []
+    dgrad.register_multi_grad_hook([a, x], calls.append)
+    failing = x.register_hook(lambda g: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        a.backward(retain_graph=True)
+    assert not calls
+    failing.remove()
+    (a * 7).backward()
+    assert [g.item() for g in calls[0]] == [7.0, 14.0]
+
+
+def test_B40_a_full_backward_hook_is_not_called_again_in_the_double_backward() -> None:
+    loss = dgrad.nn.MSELoss()
+    calls: list[int] = []
+    loss.register_full_backward_hook(lambda *_: calls.append(1))
+    x = leaf(1.0, 2.0)
+    (g,) = dgrad.grad(loss(x, np.zeros(2)), x, create_graph=True)
+    assert calls == [1]
+    g.sum().backward()
+    assert x.grad.tolist() == [1.0, 1.0]
+    assert calls == [1]

@@ -14,11 +14,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dgrad import Function, Tensor, grad, no_grad, op, ops
+from dgrad import (
+    Function,
+    Tensor,
+    checkpoint,
+    detect_anomaly,
+    enable_grad,
+    grad,
+    inference_mode,
+    no_grad,
+    op,
+    ops,
+    register_multi_grad_hook,
+    saved_tensors_hooks,
+)
 from dgrad.core.backward import backward
 from dgrad.core.function import Context
 from dgrad.core.node import Leaf, Node, Output
-from dgrad.errors import DgradError, GraphError
+from dgrad.errors import AnomalyError, DgradError, GraphError
 
 LONG = 200_000
 
@@ -171,7 +184,98 @@ def sharded() -> None:
         ops.tanh(x)
 
 
+def writes_in_place() -> None:
+    x, u = leaf(0.1, 0.2, 0.3), leaf(0.4, 0.5)
+    y = x * 1
+    view, other = y[1:], y.reshape(3, 1)
+    view *= u
+    y[0] = u[1]
+    other += 1
+    piece = view[:1]
+    piece.exp_()
+    (y * y).sum().backward(retain_graph=True, create_graph=True)
+    x.grad = u.grad = None
+    z = ops.exp(y)
+    z += 1
+    with contextlib.suppress(GraphError):
+        z.sum().backward()  # exp saved what is overwritten
+    with contextlib.suppress(GraphError):
+        x += 1
+
+
+def checkpoints() -> None:
+    x, w = leaf(0.5, 0.7), leaf(1.5, 0.2)
+
+    def part(a: Any) -> Any:
+        return ops.tanh(np.exp(a * w) * a)
+
+    for function in (part, lambda a: checkpoint(part, checkpoint(part, a))):
+        out = checkpoint(function, x * 1)
+        (g,) = grad(out.sum(), x, create_graph=True)
+        grad((g * g).sum(), [x, w])
+    checkpoint(part, x)  # never walked
+    with saved_tensors_hooks(lambda t: [t], lambda packed: packed[0]):
+        part(SavesOutput.apply(x)[0]).sum().backward()
+
+
+def hooks_of_nodes_and_of_several() -> None:
+    x, u = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    y = x * u
+    seen: list[Any] = []
+    register_multi_grad_hook([x, y, u], lambda grads: seen.append(len(grads)))
+    register_multi_grad_hook([x, u], lambda g: seen.append(g.shape), mode="any")
+    y.node.register_hook(lambda grad_inputs, grad_outputs: None)
+    y.node.register_prehook(lambda grad_outputs: None)
+    x.register_post_accumulate_grad_hook(lambda t: seen.append(t.shape))
+    y.sum().backward(retain_graph=True)
+    y.sum().backward(create_graph=True)
+    x.grad = u.grad = None
+    x.register_hook(lambda g: 1 / 0)
+    with contextlib.suppress(ZeroDivisionError):
+        y.sum().backward()
+
+
+def anomalies_and_inference() -> None:
+    x = leaf(0.0, 2.0)
+    with detect_anomaly():
+        grad(ops.exp(x).sum(), x, create_graph=True)
+        for wrong in (lambda: ops.log(x - 1), lambda: ops.sqrt(x).sum().backward()):
+            with contextlib.suppress(AnomalyError), np.errstate(all="ignore"):
+                wrong()
+    with inference_mode():
+        y = ops.exp(x)
+    with contextlib.suppress(GraphError):
+        x * y
+
+
+class Again(Function):
+    """A backward within a backward, as deep as `depth`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, depth: int) -> Tensor:
+        ctx.depth = depth
+        ctx.save_for_backward(x)
+        return x * 2
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        if ctx.depth:
+            x = Tensor(ctx.saved_tensors[0].data, requires_grad=True)
+            with enable_grad():
+                Again.apply(x, ctx.depth - 1).sum().backward()
+        return g * 2, None
+
+
+def backward_within_backward() -> None:
+    Again.apply(leaf(1.0), 50).sum().backward()
+
+
 SCENES = [
+    writes_in_place,
+    checkpoints,
+    hooks_of_nodes_and_of_several,
+    anomalies_and_inference,
+    backward_within_backward,
     training_step,
     third_order,
     hooks,

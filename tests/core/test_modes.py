@@ -19,7 +19,7 @@ def _recording_before_and_after() -> Generator[None]:
     assert is_grad_enabled()
     yield
     assert is_grad_enabled()
-    assert not modes.paused
+    assert not modes.special
 
 
 def leaf() -> Tensor:
@@ -256,14 +256,14 @@ def test_a_thread_that_dies_paused_pauses_no_other() -> None:
         assert is_grad_enabled()
         assert in_thread(lambda: ops.tanh(leaf()).requires_grad)
     finally:
-        modes.paused.clear()  # the hint that somebody is paused may stay for ever; not in a test
+        modes.special.clear()  # the hint that somebody is paused may stay for ever; not in a test
 
 
 def test_nested_pauses_and_those_of_other_threads_leave_no_hint() -> None:
     with no_grad(), no_grad(), enable_grad(), no_grad():
-        assert modes.paused
+        assert modes.special
         in_thread(bare)
-        assert modes.paused  # the fixture sees that it is empty in the end
+        assert modes.special  # the fixture sees that it is empty in the end
 
 
 def test_threads_run_backward_at_once() -> None:

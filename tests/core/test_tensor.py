@@ -72,17 +72,17 @@ def test_what_shares_memory_and_what_copies() -> None:
     assert t.detach().data is array
 
 
-@pytest.mark.parametrize("data", [1j, "abc", [None], np.array([object()])])
+@pytest.mark.parametrize("data", ["abc", [None], np.array([object()])])
 def test_only_numbers_and_booleans(data: Any) -> None:
-    with pytest.raises(DtypeError, match="real numbers or booleans"):
+    with pytest.raises(DtypeError, match="holds numbers or booleans"):
         Tensor(data)
 
 
 @pytest.mark.parametrize("data", [[1, 2], True, np.zeros(3, np.int8)])
 def test_P25_integers_cannot_require_grad(data: Any) -> None:
-    with pytest.raises(DtypeError, match="only floats have gradients"):
+    with pytest.raises(DtypeError, match="only floats and complex numbers have gradients"):
         Tensor(data, requires_grad=True)
-    with pytest.raises(DtypeError, match="only floats have gradients"):
+    with pytest.raises(DtypeError, match="only floats and complex numbers have gradients"):
         Tensor(data).requires_grad_()
 
 
@@ -121,7 +121,8 @@ def test_numpy_is_refused_while_it_requires_grad() -> None:
             get(x)
         assert type(get(x.detach())) is np.ndarray
     plain = Tensor(np.ones(2))
-    assert np.asarray(plain) is plain.data
+    assert np.shares_memory(np.asarray(plain), plain.data)
+    assert np.array(plain).flags.writeable
     assert not np.shares_memory(np.array(plain), plain.data)
     assert np.asarray(plain, dtype=np.float32).dtype == np.float32
 
@@ -145,7 +146,6 @@ def test_python_values() -> None:
         (lambda t: [0, 1][t], DtypeError, "Tensor of one integer can be an index"),
         (lambda t: len(t.sum()), ShapeError, "no axes has no length"),
         (lambda t: list(t.sum()), ShapeError, "no axes has no length"),
-        (lambda t: t.__setitem__(0, 1.0), GraphError, "item assignment .* is not recorded"),
         (lambda t: t.nothing, AttributeError, "nothing"),
     ],
 )
@@ -154,14 +154,13 @@ def test_refusals(call: Callable[[Tensor], Any], error: type[Exception], text: s
         call(leaf(1.0, 2.0))
 
 
-@pytest.mark.parametrize(
-    "name", ["__iadd__", "__isub__", "__imul__", "__itruediv__", "__ipow__", "__imatmul__"]
-)
-def test_in_place_arithmetic_is_refused_and_changes_nothing(name: str) -> None:
-    x = leaf(1.0)
-    with pytest.raises(GraphError, match="in-place arithmetic"):
-        getattr(x, name)(2.0)
-    assert x.item() == 1.0
+def test_P42_raw_access_gives_arrays_that_cannot_be_written() -> None:
+    t = Tensor(np.ones(3))
+    for array in (t.numpy(), np.asarray(t)):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 5.0
+    np.asarray(t, copy=True)[0] = 5.0
+    assert t.tolist() == [1.0, 1.0, 1.0]
 
 
 def test_tensors_hash_by_identity_and_compare_by_element() -> None:

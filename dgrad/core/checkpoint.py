@@ -1,0 +1,131 @@
+"""checkpoint: forget what a part of the forward saves, and compute it again in the backward.
+
+Nothing of the graph changes: saved arrays are replaced by numbers (saved_tensors_hooks), and the
+first number that backward asks for runs the part again. So gradients of any order, `grad`,
+parameters that the function only refers to, and checkpoints within checkpoints all work.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dgrad.core import stream
+from dgrad.core.modes import enable_grad, mode, saved_tensors_hooks
+from dgrad.core.tensor import Tensor, from_parts
+from dgrad.errors import GraphError
+
+__all__ = ["checkpoint", "is_recomputing"]
+
+
+class _Recomputing(threading.local):
+    """How many recomputations this thread is in."""
+
+    depth = 0
+
+
+_recomputing = _Recomputing()
+
+
+def is_recomputing() -> bool:
+    """Whether this is the second run of a checkpointed function: update no statistics then."""
+    return _recomputing.depth > 0
+
+
+def checkpoint(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """function(*args, **kwargs), which saves nothing but its arguments (Chen et al. 2016).
+
+    The backward runs it a second time, with the same draws from `dgrad`'s stream (dropout);
+    it must then do the same: GraphError if it saves other counts, shapes or dtypes. What it
+    changes outside, it changes twice, unless it asks `is_recomputing()`.
+    """
+    part = _Part(function, args, kwargs)
+    with saved_tensors_hooks(part.pack, part.unpack):
+        return function(*args, **kwargs)
+
+
+class _Part:
+    """One call of a checkpointed function: how to repeat it, and what it saved in which order."""
+
+    def __init__(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        self.function = function
+        self.args = [_Argument(a) for a in args]
+        self.kwargs = {name: _Argument(a) for name, a in kwargs.items()}
+        self.stream = copy.copy(stream.current())
+        self.saved: list[tuple[tuple[int, ...], Any]] = []  # shape and dtype of each array
+        self.arrays: dict[int, np.ndarray] = {}  # computed again, until each is taken
+
+    def pack(self, tensor: Tensor) -> int:
+        self.saved.append((tensor.shape, tensor.dtype))
+        return len(self.saved) - 1
+
+    def unpack(self, number: int) -> Tensor:
+        if number not in self.arrays:
+            self.arrays = dict(enumerate(self._again()))
+        return from_parts(self.arrays.pop(number), None)
+
+    def _again(self) -> list[np.ndarray]:
+        """What a second run saves, in order."""
+        found: list[np.ndarray] = []
+
+        def keep(tensor: Tensor) -> None:
+            found.append(tensor.data)
+
+        args = [argument.get() for argument in self.args]
+        kwargs = {name: argument.get() for name, argument in self.kwargs.items()}
+        before, stream.thread.stream = stream.thread.stream, copy.copy(self.stream)
+        _recomputing.depth += 1
+        try:
+            with enable_grad(), saved_tensors_hooks(keep, _never):
+                self.function(*args, **kwargs)
+        finally:
+            _recomputing.depth -= 1
+            stream.thread.stream = before
+        self._compare(found)
+        return found
+
+    def _compare(self, found: list[np.ndarray]) -> None:
+        name = getattr(self.function, "__name__", type(self.function).__name__)
+        if len(found) != len(self.saved):
+            raise GraphError(
+                f"checkpoint: {name} saved {len(self.saved)} arrays at first and {len(found)} "
+                f"when it was run again; it must do the same both times"
+            )
+        for i, (array, (shape, dtype)) in enumerate(zip(found, self.saved, strict=True)):
+            if array.shape != shape or array.dtype != dtype:
+                raise GraphError(
+                    f"checkpoint: {name} saved {dtype}{list(shape)} as array {i} at first and "
+                    f"{array.dtype}{list(array.shape)} when it was run again; "
+                    f"it must do the same both times"
+                )
+
+
+class _Argument:
+    """One argument, without its graph; packed by the hooks that were around the call."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.unpack: Callable[[Any], Any] | None = None
+        self.requires_grad = isinstance(value, Tensor) and value.requires_grad
+        if self.requires_grad and mode.packing is not None:
+            self.value, self.unpack = mode.packing.pack(value.detach()), mode.packing.unpack
+        elif self.requires_grad and not value.is_leaf:
+            self.value = value.detach()
+
+    def get(self) -> Any:
+        """The argument again; of a Tensor that was computed, one like it."""
+        value = self.value if self.unpack is None else self.unpack(self.value)
+        if self.requires_grad and not value.requires_grad:
+            return from_parts(value.data, None).requires_grad_()
+        return value
+
+
+def _never(_: Any) -> Any:
+    """What is computed again is only collected: nothing is asked back from its graph."""
+    raise GraphError("checkpoint: a backward ran within the part that is computed again")
