@@ -3,40 +3,152 @@
 # ruff: noqa: F403 - each family's __all__ says what is taken from it
 from dgrad.ops import (
     activation,
+    along_axis,
+    arithmetic,
+    attention,
+    averaging,
+    batch_normalization,
+    binary_loss,
+    classification_loss,
     comparison,
+    complex_numbers,
+    convolution,
+    ctc,
+    decomposition,
+    determinant,
+    distance_loss,
+    einstein,
     elementwise,
+    exponential,
+    fourier,
+    gamma,
+    group_normalization,
     indexing,
+    inplace,
+    inverse,
+    joining,
     linalg,
+    lookup,
     loss,
+    normalization,
+    norms,
+    padding,
+    pooling,
+    powers,
+    products,
+    quantiles,
     random,
+    rectifier,
+    recurrent,
     reduction,
+    rounding,
+    scan,
+    selection,
     shape,
+    sorting,
     special,
+    trigonometric,
+    weighted,
 )
 from dgrad.ops.activation import *
+from dgrad.ops.along_axis import *
+from dgrad.ops.arithmetic import *
+from dgrad.ops.attention import *
+from dgrad.ops.averaging import *
+from dgrad.ops.batch_normalization import *
+from dgrad.ops.binary_loss import *
+from dgrad.ops.classification_loss import *
 from dgrad.ops.comparison import *
+from dgrad.ops.complex_numbers import *
+from dgrad.ops.convolution import *
+from dgrad.ops.ctc import *
+from dgrad.ops.decomposition import *
+from dgrad.ops.determinant import *
+from dgrad.ops.distance_loss import *
+from dgrad.ops.einstein import *
 from dgrad.ops.elementwise import *
+from dgrad.ops.exponential import *
+from dgrad.ops.fourier import *
+from dgrad.ops.gamma import *
+from dgrad.ops.group_normalization import *
 from dgrad.ops.indexing import *
+from dgrad.ops.inplace import *
+from dgrad.ops.inverse import *
+from dgrad.ops.joining import *
 from dgrad.ops.linalg import *
+from dgrad.ops.lookup import *
 from dgrad.ops.loss import *
+from dgrad.ops.normalization import *
+from dgrad.ops.norms import *
+from dgrad.ops.padding import *
+from dgrad.ops.pooling import *
+from dgrad.ops.powers import *
+from dgrad.ops.products import *
+from dgrad.ops.quantiles import *
 from dgrad.ops.random import *
+from dgrad.ops.rectifier import *
+from dgrad.ops.recurrent import *
 from dgrad.ops.reduction import *
+from dgrad.ops.rounding import *
+from dgrad.ops.scan import *
+from dgrad.ops.selection import *
 from dgrad.ops.shape import *
+from dgrad.ops.sorting import *
 from dgrad.ops.special import *
+from dgrad.ops.splitting import *
+from dgrad.ops.trigonometric import *
+from dgrad.ops.weighted import *
 
 __all__ = sorted(
     name
     for family in (
         activation,
+        along_axis,
+        arithmetic,
+        attention,
+        averaging,
+        batch_normalization,
+        binary_loss,
+        classification_loss,
         comparison,
+        complex_numbers,
+        convolution,
+        ctc,
+        decomposition,
+        determinant,
+        distance_loss,
+        einstein,
         elementwise,
+        exponential,
+        fourier,
+        gamma,
+        group_normalization,
         indexing,
+        inplace,
+        inverse,
+        joining,
         linalg,
+        lookup,
         loss,
+        normalization,
+        norms,
+        padding,
+        pooling,
+        powers,
+        products,
+        quantiles,
         random,
+        rectifier,
+        recurrent,
         reduction,
+        rounding,
+        scan,
+        selection,
         shape,
+        sorting,
         special,
+        trigonometric,
+        weighted,
     )
     for name in family.__all__
 )

@@ -1,7 +1,6 @@
-"""Activation functions, elementwise, and softmax with log_softmax along one axis.
+"""Smooth activation functions, elementwise, gates of two halves, and softmax along one axis.
 
-Of integers and booleans they are floats (see as_floats); only relu keeps the dtype, and tanh is
-NumPy's own.
+Of integers and booleans they are floats (see as_floats); tanh is NumPy's own.
 """
 
 from __future__ import annotations
@@ -11,24 +10,30 @@ from typing import Any, Literal
 import numpy as np
 
 from dgrad.core.op import op
-from dgrad.errors import ParameterError
+from dgrad.errors import ParameterError, ShapeError
 from dgrad.ops.floats import as_floats
+from dgrad.ops.guard import guarded
 from dgrad.ops.special import normal_cdf
 
 __all__ = [
     "gelu",
-    "leaky_relu",
+    "glu",
     "log_softmax",
-    "relu",
+    "logit",
+    "logsigmoid",
+    "mish",
     "sigmoid",
     "silu",
     "softmax",
+    "softmin",
     "softplus",
+    "softsign",
     "tanh",
+    "tanhshrink",
 ]
 
 
-@op(numpy=np.tanh, methods=("tanh",))
+@op(complex=True, numpy=np.tanh, methods=("tanh",))
 def tanh(x: Any) -> Any:
     """Hyperbolic tangent. x: any shape -> same shape."""
     return np.tanh(x)
@@ -45,27 +50,6 @@ def sigmoid(x: Any) -> Any:
 
 
 sigmoid.vjp(x=lambda g, out: g * (out * (1 - out)))
-
-
-@op(methods=("relu",))
-def relu(x: Any) -> Any:
-    """max(x, 0); its gradient at 0 is 0. x: any shape -> same shape."""
-    return np.maximum(x, 0)
-
-
-relu.vjp(x=lambda g, out: g * np.greater(out, 0))
-
-
-@op
-def leaky_relu(x: Any, *, negative_slope: float = 0.01) -> Any:
-    """x where x > 0, else negative_slope * x (Maas et al. 2013). x: any shape -> same shape."""
-    x = as_floats(x)
-    return np.where(np.greater(x, 0), x, np.multiply(x, negative_slope))
-
-
-leaky_relu.vjp(
-    x=lambda g, x, negative_slope: np.where(np.greater(x, 0), g, g * negative_slope),
-)
 
 
 @op
@@ -90,6 +74,112 @@ def softplus(x: Any, *, beta: float = 1.0) -> Any:
 
 
 softplus.vjp(x=lambda g, x, beta: g * sigmoid(x * beta))
+
+
+@op
+def logsigmoid(x: Any) -> Any:
+    """log(sigmoid(x)) = -softplus(-x), without overflow. x: any shape -> same shape."""
+    return -np.logaddexp(np.negative(as_floats(x)), 0)
+
+
+logsigmoid.vjp(x=lambda g, x: g * sigmoid(-x))
+
+
+@op
+def mish(x: Any) -> Any:
+    """x tanh(softplus(x)) (Misra 2019). x: any shape -> same shape."""
+    x = as_floats(x)
+    return x * np.tanh(np.logaddexp(x, 0))
+
+
+def _mish_rule(g: Any, x: Any) -> Any:
+    gate = np.tanh(softplus(x))
+    return g * (gate + x * ((1 - gate * gate) * sigmoid(x)))
+
+
+mish.vjp(x=_mish_rule)
+
+
+@op
+def softsign(x: Any) -> Any:
+    """x / (1 + |x|). x: any shape -> same shape."""
+    x = as_floats(x)
+    return x / (1 + np.abs(x))
+
+
+def _softsign_rule(g: Any, x: Any) -> Any:
+    below = np.absolute(x) + 1
+    return g / below / below  # its square could overflow
+
+
+softsign.vjp(x=_softsign_rule)
+
+
+@op
+def tanhshrink(x: Any) -> Any:
+    """x - tanh(x). x: any shape -> same shape."""
+    x = as_floats(x)
+    return x - np.tanh(x)
+
+
+tanhshrink.vjp(x=lambda g, x: g * np.square(np.tanh(x)))
+
+
+def _inner(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """An example inside (0, 1)."""
+    return (rng.uniform(0.1, 0.9, size=(3, 4)),), {}
+
+
+@op(methods=("logit",), example=_inner)
+def logit(x: Any, *, eps: float | None = None) -> Any:
+    """log(x / (1 - x)), the inverse of sigmoid; x is first limited to [eps, 1 - eps] if given.
+
+    Infinite at 0 and 1, NaN outside [0, 1]. With eps the gradient is 0 at the bounds and beyond.
+    x: any shape -> same shape. Raises ParameterError unless 0 <= eps <= 1/2.
+    """
+    x = as_floats(x)
+    if eps is not None:
+        if not 0 <= eps <= 0.5:
+            raise ParameterError("logit", "eps", "in [0, 1/2], or None", eps)
+        x = np.clip(x, eps, 1 - eps)
+    return np.log(x) - np.log1p(np.negative(x))
+
+
+def _logit_rule(g: Any, x: Any, eps: float | None) -> Any:
+    if eps is not None:
+        inside = np.greater(x, eps) & np.less(x, 1 - eps)
+        g, x = np.where(inside, g, 0.0), np.where(inside, x, 0.5)
+    return g / guarded(g, x * (1 - x))
+
+
+logit.vjp(x=_logit_rule)
+
+
+@op
+def glu(x: Any, *, axis: int = -1) -> Any:
+    """a sigmoid(b), a and b the halves of x along axis (Dauphin et al. 2017).
+
+    x: (..., 2n, ...) -> (..., n, ...). Raises ShapeError if that length is odd.
+    """
+    a, b = _halves(as_floats(x), axis)
+    return a * sigmoid(b)
+
+
+def _halves(x: Any, axis: int) -> tuple[Any, Any]:
+    shape = np.shape(x)
+    if not -len(shape) <= axis < len(shape) or shape[axis] % 2:
+        raise ShapeError(f"glu: axis {axis} must be there and have an even length, got {shape}")
+    before, half = (slice(None),) * (axis % len(shape)), shape[axis] // 2
+    return x[(*before, slice(half))], x[(*before, slice(half, None))]
+
+
+def _glu_rule(g: Any, x: Any, axis: int) -> Any:
+    a, b = _halves(x, axis)
+    gate = sigmoid(b)
+    return np.concatenate((g * gate, g * (a * (gate * (1 - gate)))), axis)
+
+
+glu.vjp(x=_glu_rule)
 
 SQRT_2_OVER_PI = 0.7978845608028654
 GELU_CUBIC = 0.044715
@@ -156,3 +246,14 @@ def log_softmax(x: Any, *, axis: int = -1) -> Any:
 log_softmax.vjp(
     x=lambda g, out, axis: g - np.exp(out) * np.add.reduce(g, axis=axis, keepdims=True),
 )
+
+
+@op(methods=("softmin",))
+def softmin(x: Any, *, axis: int = -1) -> Any:
+    """softmax(-x) along axis. x: any shape -> same shape."""
+    x = as_floats(x)
+    e = np.exp(np.minimum.reduce(x, axis=axis, keepdims=True) - x)
+    return e / np.add.reduce(e, axis=axis, keepdims=True)
+
+
+softmin.vjp(x=lambda g, out, axis: -_softmax_rule(g, out, axis))

@@ -1,4 +1,4 @@
-"""Elementwise operations with NumPy broadcasting: arithmetic, powers, exponentials, choices."""
+"""Elementwise choices: absolute value, larger and smaller, where, clip, signs, dtypes."""
 
 from __future__ import annotations
 
@@ -9,44 +9,21 @@ import numpy as np
 from dgrad.core.op import op
 from dgrad.core.tensor import Tensor
 from dgrad.errors import DtypeError
+from dgrad.ops.examples import uniform
 
 __all__ = [
     "abs",
-    "add",
     "astype",
     "clip",
-    "cos",
-    "divide",
-    "exp",
-    "expm1",
-    "log",
-    "log1p",
+    "copysign",
+    "fabs",
+    "fmax",
+    "fmin",
     "maximum",
     "minimum",
-    "multiply",
-    "negative",
-    "power",
-    "sin",
-    "sqrt",
-    "square",
-    "subtract",
+    "nan_to_num",
     "where",
 ]
-
-
-def _positive(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """An example for functions of one positive number."""
-    return (rng.uniform(0.5, 2.0, size=(3, 4)),), {}
-
-
-def _second_positive(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """An example for a quotient: nothing close to division by zero."""
-    return (rng.normal(size=(3, 4)), rng.uniform(0.5, 2.0, size=(3, 4))), {}
-
-
-def _both_positive(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """An example for powers with real exponents."""
-    return (rng.uniform(0.5, 2.0, size=(3, 4)), rng.normal(size=(3, 4))), {}
 
 
 def _mask_first(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -54,223 +31,102 @@ def _mask_first(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, An
     return (rng.random((3, 4)) < 0.5, rng.normal(size=(3, 4)), rng.normal(size=(3, 4))), {}
 
 
-@op(broadcasts=True, numpy=np.add, operators=("__add__", "__radd__"))
-def add(x: Any, y: Any) -> Any:
-    """x + y. x, y: shapes that broadcast -> the broadcast shape."""
-    return np.add(x, y)
-
-
-add.vjp(x=lambda g: g, y=lambda g: g)
-
-
-@op(broadcasts=True, numpy=np.subtract, operators=("__sub__", "__rsub__"))
-def subtract(x: Any, y: Any) -> Any:
-    """x - y. x, y: shapes that broadcast -> the broadcast shape."""
-    return np.subtract(x, y)
-
-
-subtract.vjp(x=lambda g: g, y=lambda g: -g)
-
-
-@op(broadcasts=True, numpy=np.multiply, operators=("__mul__", "__rmul__"))
-def multiply(x: Any, y: Any) -> Any:
-    """x * y. x, y: shapes that broadcast -> the broadcast shape."""
-    return np.multiply(x, y)
-
-
-multiply.vjp(x=lambda g, y: g * y, y=lambda g, x: g * x)
-
-
-@op(
-    broadcasts=True,
-    numpy=np.divide,
-    operators=("__truediv__", "__rtruediv__"),
-    example=_second_positive,
-)
-def divide(x: Any, y: Any) -> Any:
-    """x / y. x, y: shapes that broadcast -> the broadcast shape.
-
-    Where the incoming gradient and y are both 0, its gradient is 0; so for every singular rule.
-    """
-    return np.divide(x, y)
-
-
-def _guarded(g: Any, x: Any) -> Any:
-    """x as a divisor of g: 1 where both are 0, so that a branch not taken gives 0, not 0/0."""
-    if isinstance(x, int | float):
-        return x
-    return x + (np.equal(g, 0) & np.equal(x, 0))
-
-
-def _divide_y(g: Any, x: Any, y: Any) -> Any:
-    y = _guarded(g, y)
-    return -(g / y) * (x / y)
-
-
-divide.vjp(x=lambda g, y: g / _guarded(g, y), y=_divide_y)
-
-
-@op(numpy=np.negative, operators=("__neg__",))
-def negative(x: Any) -> Any:
-    """-x. x: any shape -> same shape."""
-    return np.negative(x)
-
-
-negative.vjp(x=lambda g: -g)
-
-
-@op(
-    broadcasts=True,
-    numpy=np.power,
-    operators=("__pow__", "__rpow__"),
-    methods=("pow",),
-    example=_both_positive,
-)
-def power(x: Any, y: Any) -> Any:
-    """x ** y. x, y: shapes that broadcast -> the broadcast shape.
-
-    The gradient is 0 with respect to x where y = 0, and with respect to y where x = 0, y >= 0.
-    """
-    return x**y if isinstance(y, int | float) else np.power(x, y)  # ** knows the square
-
-
-def _power_x(g: Any, x: Any, y: Any, out: Any) -> Any:
-    if isinstance(y, int | float) and y >= 0 and float(y).is_integer():  # never singular
-        return g * (x ** (y - 1) * y) if y else g * np.zeros_like(x)
-    pole = np.isnan(out) | (np.equal(x, 0) & np.less(y, 1))
-    base = np.where(np.equal(g, 0) & pole, 1.0, x)
-    if isinstance(y, int | float):
-        return g * (base ** (y - 1) * y)
-    zero = np.equal(y, 0)
-    return g * np.where(zero, 0.0, y * np.power(base, np.where(zero, 1.0, y - 1)))
-
-
-def _power_y(g: Any, x: Any, y: Any, out: Any) -> Any:
-    flat = np.equal(x, 0) & np.greater_equal(y, 0)  # there out is the constant 0 (or 1 at y = 0)
-    unused = np.equal(g, 0) & np.less_equal(x, 0)
-    base = np.where(flat | unused, 1.0, x).astype(g.dtype)
-    return g * (np.where(unused, 0.0, out) * np.log(base))
-
-
-power.vjp(x=_power_x, y=_power_y)
-
-
-@op(numpy=np.exp, methods=("exp",))
-def exp(x: Any) -> Any:
-    """e ** x. x: any shape -> same shape."""
-    return np.exp(x)
-
-
-exp.vjp(x=lambda g, out: g * out)
-
-
-@op(numpy=np.expm1)
-def expm1(x: Any) -> Any:
-    """e ** x - 1, exact near 0. x: any shape -> same shape."""
-    return np.expm1(x)
-
-
-expm1.vjp(x=lambda g, out: g * (out + 1))
-
-
-@op(numpy=np.log, methods=("log",), example=_positive)
-def log(x: Any) -> Any:
-    """Natural logarithm. x: any shape -> same shape."""
-    return np.log(x)
-
-
-log.vjp(x=lambda g, x: g / _guarded(g, x))
-
-
-@op(numpy=np.log1p, example=_positive)
-def log1p(x: Any) -> Any:
-    """log(1 + x), exact near 0. x: any shape -> same shape."""
-    return np.log1p(x)
-
-
-log1p.vjp(x=lambda g, x: g / _guarded(g, x + 1))
-
-
-@op(numpy=np.sqrt, methods=("sqrt",), example=_positive)
-def sqrt(x: Any) -> Any:
-    """Square root; its gradient at 0 is inf, and 0 for g = 0. x: any shape -> same shape."""
-    return np.sqrt(x)
-
-
-def _sqrt_rule(g: Any, out: Any) -> Any:
-    regular = np.greater(out, 0) | np.not_equal(g, 0)  # not so: out is 0 or NaN, and g is 0
-    return g / (np.where(regular, out, 0.5) * 2)
-
-
-sqrt.vjp(x=_sqrt_rule)
-
-
-@op(numpy=np.square, methods=("square",))
-def square(x: Any) -> Any:
-    """x * x. x: any shape -> same shape."""
-    return np.square(x)
-
-
-square.vjp(x=lambda g, x: g * (x * 2))
-
-
-@op(numpy=np.sin, methods=("sin",))
-def sin(x: Any) -> Any:
-    """Sine, radians. x: any shape -> same shape."""
-    return np.sin(x)
-
-
-sin.vjp(x=lambda g, x: g * np.cos(x))
-
-
-@op(numpy=np.cos, methods=("cos",))
-def cos(x: Any) -> Any:
-    """Cosine, radians. x: any shape -> same shape."""
-    return np.cos(x)
-
-
-cos.vjp(x=lambda g, x: -g * np.sin(x))
-
-
-@op(numpy=np.absolute, operators=("__abs__",), methods=("abs",))
+@op(complex=True, numpy=np.absolute, operators=("__abs__",), methods=("abs",))
 def abs(x: Any) -> Any:
-    """|x|; its gradient at 0 is 0. x: any shape -> same shape."""
+    """|x|, also of complex x; its gradient at 0 is 0. x: any shape -> same shape, real."""
     return np.absolute(x)
 
 
-abs.vjp(x=lambda g, x: g * np.sign(x))
+def _abs_rule(g: Any, x: Any) -> Any:
+    if x.dtype.kind != "c":
+        return g * np.sign(x)
+    size = np.absolute(x)
+    return g * (np.conjugate(x) / np.where(np.equal(size, 0), np.inf, size))
 
 
-def _winner(g: Any, wins: Any, ties: Any) -> Any:
-    """g where this input wins, half of it where both tie, 0 where it loses."""
-    return np.where(wins, g, np.where(ties, g * 0.5, 0.0))
+abs.vjp(x=_abs_rule)
 
 
-@op(broadcasts=True, numpy=np.maximum)
+@op(numpy=np.fabs)
+def fabs(x: Any) -> Any:
+    """|x| of real numbers, as floats; its gradient at 0 is 0. x: any shape -> same shape."""
+    return np.fabs(x)
+
+
+fabs.vjp(x=lambda g, x: g * np.sign(x))
+
+
+def _larger(x: Any, y: Any) -> Any:
+    """Where maximum takes x alone: NaN is larger than any number."""
+    return np.greater(x, y) | np.isnan(x)
+
+
+def _smaller(x: Any, y: Any) -> Any:
+    """Where minimum takes x alone: NaN is smaller than any number."""
+    return np.less(x, y) | np.isnan(x)
+
+
+def _divided(g: Any, x: Any, y: Any, wins: Any) -> Any:
+    """Half of g where x and y tie, two NaNs included; elsewhere g where x wins, else 0."""
+    ties = np.equal(x, y) | (np.isnan(x) & np.isnan(y))
+    return np.where(ties, g * 0.5, np.where(wins, g, 0.0))
+
+
+@op(broadcasts=True, numpy=np.maximum, methods=("maximum",))
 def maximum(x: Any, y: Any) -> Any:
-    """The larger of x and y; ties share the gradient equally. Shapes broadcast."""
+    """The larger of x and y; ties share the gradient equally. Shapes broadcast.
+
+    A NaN is passed on, and gets the gradient.
+    """
     return np.maximum(x, y)
 
 
 maximum.vjp(
-    x=lambda g, x, y: _winner(g, np.greater(x, y), np.equal(x, y)),
-    y=lambda g, x, y: _winner(g, np.less(x, y), np.equal(x, y)),
+    x=lambda g, x, y: _divided(g, x, y, _larger(x, y)),
+    y=lambda g, x, y: _divided(g, y, x, _larger(y, x)),
 )
 
 
-@op(broadcasts=True, numpy=np.minimum)
+@op(broadcasts=True, numpy=np.minimum, methods=("minimum",))
 def minimum(x: Any, y: Any) -> Any:
-    """The smaller of x and y; ties share the gradient equally. Shapes broadcast."""
+    """The smaller of x and y; ties share the gradient equally. Shapes broadcast.
+
+    A NaN is passed on, and gets the gradient.
+    """
     return np.minimum(x, y)
 
 
 minimum.vjp(
-    x=lambda g, x, y: _winner(g, np.less(x, y), np.equal(x, y)),
-    y=lambda g, x, y: _winner(g, np.greater(x, y), np.equal(x, y)),
+    x=lambda g, x, y: _divided(g, x, y, _smaller(x, y)),
+    y=lambda g, x, y: _divided(g, y, x, _smaller(y, x)),
 )
 
 
-@op(broadcasts=True, numpy=np.where, example=_mask_first)
+@op(broadcasts=True, numpy=np.fmax, methods=("fmax",))
+def fmax(x: Any, y: Any) -> Any:
+    """maximum that ignores NaN: the other number is taken, and gets the gradient."""
+    return np.fmax(x, y)
+
+
+fmax.vjp(
+    x=lambda g, x, y: _divided(g, x, y, np.greater(x, y) | np.isnan(y)),
+    y=lambda g, x, y: _divided(g, y, x, np.greater(y, x) | np.isnan(x)),
+)
+
+
+@op(broadcasts=True, numpy=np.fmin, methods=("fmin",))
+def fmin(x: Any, y: Any) -> Any:
+    """minimum that ignores NaN: the other number is taken, and gets the gradient."""
+    return np.fmin(x, y)
+
+
+fmin.vjp(
+    x=lambda g, x, y: _divided(g, x, y, np.less(x, y) | np.isnan(y)),
+    y=lambda g, x, y: _divided(g, y, x, np.less(y, x) | np.isnan(x)),
+)
+
+
+@op(broadcasts=True, complex=True, numpy=np.where, example=_mask_first)
 def where(condition: Any, x: Any, y: Any) -> Any:
     """x where condition holds, else y. Shapes broadcast; condition has no gradient."""
     return np.where(condition, x, y)
@@ -304,19 +160,52 @@ def _clip_rule(g: Any, x: Any, min: Any, max: Any) -> Any:
 clip.vjp(x=_clip_rule)
 
 
+@op(broadcasts=True, numpy=np.copysign, methods=("copysign",))
+def copysign(x: Any, y: Any) -> Any:
+    """|x| with the sign of y, that of -0.0 included. Shapes broadcast.
+
+    As for abs the gradient is 0 at x = 0; that of y is 0 everywhere.
+    """
+    return np.copysign(x, y)
+
+
+copysign.vjp(
+    x=lambda g, x, y: np.where(np.signbit(y), -g, g) * np.sign(x),
+    y=lambda g: np.zeros_like(g),
+)
+
+
+@op(numpy=np.nan_to_num, methods=("nan_to_num",), example=uniform((-2.0, 2.0)))
+def nan_to_num(
+    x: Any, *, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
+) -> Any:
+    """NaN and infinities replaced, by 0 and the dtype's largest numbers if nothing is given.
+
+    The gradient is 0 where something was replaced. x: any shape -> same shape.
+    """
+    return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
+
+
+nan_to_num.vjp(x=lambda g, x: np.where(np.isfinite(x), g, 0.0))
+
+
 def _astype_example(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return (rng.normal(size=(3, 4)),), {"dtype": np.float64}
 
 
-@op(example=_astype_example)
+@op(complex=True, example=_astype_example)
 def astype(x: Any, *, dtype: Any) -> Any:
-    """x copied to a float dtype; the gradient is converted back. x: any shape -> same shape.
+    """x copied to a float or complex dtype; the gradient is converted back. x: any shape -> same.
 
-    Raises DtypeError for other dtypes, which carry no gradient: Tensor.astype leaves the graph.
+    Raises DtypeError for other dtypes, which carry no gradient (Tensor.astype leaves the graph),
+    and for complex numbers as floats: say real(x) or abs(x).
     """
-    if np.dtype(dtype).kind != "f":
-        raise DtypeError(f"astype: expected a float dtype, got {np.dtype(dtype)}")
-    return np.array(x, dtype=dtype)
+    wanted = np.dtype(dtype)
+    if wanted.kind not in "fc":
+        raise DtypeError(f"astype: expected a float dtype or a complex one, got {wanted}")
+    if wanted.kind == "f" and np.iscomplexobj(x):
+        raise DtypeError(f"astype: complex numbers as {wanted} lose a part: say real(x) or abs(x)")
+    return np.array(x, dtype=wanted)
 
 
 astype.vjp(x=lambda g: g)  # the engine casts a gradient to its input's dtype
@@ -324,7 +213,7 @@ astype.vjp(x=lambda g: g)  # the engine casts a gradient to its input's dtype
 
 def _astype_method(self: Tensor, dtype: Any) -> Tensor:
     """Elements converted to dtype; a result that is not of floats has no gradient."""
-    if np.dtype(dtype).kind == "f":
+    if np.dtype(dtype).kind in "fc":
         return astype(self, dtype=dtype)  # type: ignore[no-any-return]
     return Tensor(self.data.astype(dtype))
 

@@ -1,4 +1,4 @@
-"""Reading elements by index and its adjoint: getitem and scatter_add."""
+"""Elements by index or mask: getitem and its adjoint scatter_add, take, masks, one-hot rows."""
 
 from __future__ import annotations
 
@@ -8,11 +8,22 @@ from typing import Any, cast
 
 import numpy as np
 
-from dgrad.core.op import OpFunction, op
+from dgrad.core.op import Example, OpFunction, op
 from dgrad.core.tensor import Tensor
-from dgrad.errors import ShapeError
+from dgrad.errors import DtypeError, ParameterError, ShapeError
+from dgrad.ops.axes import section
+from dgrad.ops.frozen import as_indices, frozen, owning
 
-__all__ = ["getitem", "scatter_add"]
+__all__ = [
+    "delete",
+    "getitem",
+    "index_add",
+    "masked_fill",
+    "masked_select",
+    "one_hot",
+    "scatter_add",
+    "take",
+]
 
 
 def _rows_twice(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -25,13 +36,19 @@ def _rows_twice_back(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[st
     return (rng.normal(size=(3, 3)),), {"index": index, "shape": (3, 4)}
 
 
-@op(example=_rows_twice)
+@op(example=_rows_twice, complex=True, view=True)
 def getitem(x: Any, *, index: Any) -> Any:
-    """x[index] for any NumPy index: integers, slices, None, ..., integer or boolean arrays."""
-    return x[index]
+    """x[index] for any NumPy index: integers, slices, None, ..., integer or boolean arrays.
+
+    Integers, slices, None and ... give a view, of no axes too; arrays in the index give a copy.
+    """
+    out = x[index]
+    if isinstance(out, np.generic):  # with an ellipsis NumPy gives the place, not its value
+        return x[(*index, ...)] if isinstance(index, tuple) else x[index, ...]
+    return out
 
 
-@op(example=_rows_twice_back)
+@op(example=_rows_twice_back, complex=True)
 def scatter_add(x: Any, *, index: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape` with x added at [index]; repeated places add up. x: shape of out[index]."""
     out = np.zeros(shape, np.asarray(x).dtype)
@@ -75,26 +92,147 @@ def _repeats(index: Any) -> bool:
     return any(array.dtype.kind in "iu" for array in arrays)
 
 
-def _frozen(index: Any) -> Any:
-    """The index with arrays of its own: the caller may change his before backward runs."""
-    if isinstance(index, tuple):
-        return tuple(_frozen(part) for part in index)
-    if isinstance(index, Tensor):
-        return index.data.copy()
-    if isinstance(index, list):
-        return np.array(index, dtype=None if index else np.intp)
-    return index.copy() if isinstance(index, np.ndarray) else index
-
-
 def _freezing(call: OpFunction) -> OpFunction:
     """The op, keeping an index of its own."""
 
     @functools.wraps(call)
-    def frozen(x: Any, index: Any, *further: Any, **params: Any) -> Any:
-        return call(x, _frozen(index), *further, **params)
+    def owner(x: Any, index: Any, *further: Any, **params: Any) -> Any:
+        return call(x, frozen(index), *further, **params)
 
-    return cast(OpFunction, frozen)
+    return cast(OpFunction, owner)
 
 
 getitem, scatter_add = _freezing(_read), _freezing(_write)
-Tensor.__getitem__ = lambda self, index: _read(self, index=_frozen(index))  # type: ignore[method-assign]
+Tensor.__getitem__ = lambda self, index: _read(self, index=frozen(index))  # type: ignore[method-assign]
+
+
+def _example(*shape: int, **params: Any) -> Example:
+    """An example: an array of that shape, and the parameters."""
+    return lambda rng: ((rng.normal(size=shape),), params)
+
+
+@owning("indices")
+@op(
+    numpy=np.take,
+    methods=("take",),
+    complex=True,
+    example=_example(3, 4, indices=np.array([2, 0, 2]), axis=1),
+)
+def take(x: Any, *, indices: Any, axis: int | None = None) -> Any:
+    """x's entries at `indices` along axis; of all elements in row-major order when None.
+
+    x: (..., n, ...) -> (..., *indices.shape, ...). Negative indices count from the end.
+    """
+    return np.take(x, as_indices(indices), axis)
+
+
+def _take_rule(g: Any, x_shape: tuple[int, ...], indices: Any, axis: int | None) -> Any:
+    indices = as_indices(indices)  # a tuple would index several axes
+    if axis is None:
+        return np.reshape(_write(g, index=indices, shape=(math.prod(x_shape),)), x_shape)
+    return _write(g, index=section(len(x_shape), axis, indices), shape=x_shape)
+
+
+take.vjp(x=_take_rule)
+
+
+@owning("obj", frozen)
+@op(numpy=np.delete, complex=True, example=_example(3, 4, obj=[1, -1], axis=1))
+def delete(x: Any, *, obj: Any, axis: int | None = None) -> Any:
+    """x without the entries obj (integers, a slice or a mask) along axis; flattened when None."""
+    return np.delete(x, obj, axis)
+
+
+def _delete_rule(g: Any, x_shape: tuple[int, ...], obj: Any, axis: int | None) -> Any:
+    shape = (math.prod(x_shape),) if axis is None else x_shape
+    along = 0 if axis is None else axis
+    kept = np.ones(shape[along], bool)
+    kept[obj] = False
+    out = _write(g, index=section(len(shape), along, kept), shape=shape)
+    return np.reshape(out, x_shape)
+
+
+delete.vjp(x=_delete_rule)
+
+
+def _two_rows_added(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    arrays = rng.normal(size=(3, 4)), rng.normal(size=(2, 4))
+    return arrays, {"index": np.array([1, 1]), "axis": 0}
+
+
+@owning("index")
+@op(complex=True, example=_two_rows_added)
+def index_add(x: Any, values: Any, *, index: Any, axis: int = 0) -> Any:
+    """A copy of x with values added at `index` along axis; repeated places add up.
+
+    x: (..., n, ...), values: (..., *index.shape, ...) -> shape of x. Raises ShapeError.
+    """
+    shape = np.shape(x)
+    return x + _write(values, index=section(len(shape), axis, index), shape=shape)
+
+
+index_add.vjp(
+    x=lambda g: g,
+    values=lambda g, x_shape, index, axis: _read(g, index=section(len(x_shape), axis, index)),
+)
+
+
+# -- masks ----------------------------------------------------------------------------------------
+
+
+def _whole_mask(mask: Any, shape: tuple[int, ...], name: str) -> Any:
+    """The mask broadcast to `shape`; DtypeError unless it holds booleans."""
+    mask = np.asarray(mask)
+    if mask.dtype != bool:
+        raise DtypeError(f"{name}: mask must be of booleans, got {mask.dtype}")
+    return np.broadcast_to(mask, shape)
+
+
+_CORNER = np.array([[True], [False], [True]])
+
+
+@owning("mask")
+@op(methods=("masked_fill",), complex=True, example=_example(3, 4, mask=_CORNER, value=2.0))
+def masked_fill(x: Any, *, mask: Any, value: float) -> Any:
+    """value where mask holds, x elsewhere. mask: booleans that broadcast to x's shape."""
+    return np.where(_whole_mask(mask, np.shape(x), "masked_fill"), value, x)
+
+
+masked_fill.vjp(x=lambda g, mask: np.where(mask, 0.0, g))
+
+
+@owning("mask")
+@op(methods=("masked_select",), complex=True, example=_example(3, 4, mask=_CORNER))
+def masked_select(x: Any, *, mask: Any) -> Any:
+    """The elements of x where mask holds, in row-major order: (n,).
+
+    mask: booleans that broadcast to x's shape.
+    """
+    return np.asarray(x)[_whole_mask(mask, np.shape(x), "masked_select")]
+
+
+def _masked_select_rule(g: Any, x_shape: tuple[int, ...], mask: Any) -> Any:
+    return _write(g, index=np.broadcast_to(mask, x_shape), shape=x_shape)
+
+
+masked_select.vjp(x=_masked_select_rule)
+
+
+@op(
+    differentiable=False,
+    example=lambda rng: ((rng.integers(0, 3, size=(2, 4)),), {"num_classes": 3}),
+)
+def one_hot(x: Any, *, num_classes: int, dtype: Any = np.int64) -> Any:
+    """1 in column x[...] of each row, 0 in the others, without gradient.
+
+    x: (...) integers from 0 to num_classes - 1 -> (..., num_classes). Raises DtypeError,
+    ParameterError.
+    """
+    labels = np.asarray(x)
+    if labels.dtype.kind not in "iu":
+        raise DtypeError(f"one_hot: labels must be integers, got {labels.dtype}")
+    if labels.size and not (labels.min() >= 0 and labels.max() < num_classes):
+        raise ParameterError(
+            "one_hot", "num_classes", f"above every label, up to {labels.max()}", num_classes
+        )
+    return np.equal(labels[..., None], np.arange(num_classes)).astype(dtype)

@@ -25,7 +25,8 @@ def _layer(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 @op(
     broadcasts=True,
-    numpy=np.matmul,
+    complex=True,
+    numpy=(np.matmul, np.linalg.matmul),
     operators=("__matmul__", "__rmatmul__"),
     methods=("matmul",),
     example=_matrices,

@@ -1,4 +1,7 @@
-"""Losses on raw model outputs. Shapes must match exactly: nothing is broadcast."""
+"""Losses that compare numbers with numbers. Shapes must match exactly: nothing is broadcast.
+
+Each is the mean of its elements' losses, their sum, or all of them ("none").
+"""
 
 from __future__ import annotations
 
@@ -8,119 +11,44 @@ from typing import Any, Literal
 import numpy as np
 
 from dgrad.core.op import op
-from dgrad.errors import DtypeError, ParameterError, ShapeError
-from dgrad.ops.activation import sigmoid, softmax
+from dgrad.errors import ParameterError
 from dgrad.ops.floats import as_floats
+from dgrad.ops.loss_reduction import Reduction, check_same, reduce, share
 
-__all__ = ["bce_with_logits", "cross_entropy", "mse_loss"]
-
-Reduction = Literal["mean", "sum", "none"]
-UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
-
-
-def _reduce(losses: Any, reduction: Reduction) -> Any:
-    if reduction == "none":
-        return losses
-    total = np.add.reduce(losses, axis=None)
-    if reduction == "mean":
-        return total / (losses.size or math.nan)
-    if reduction == "sum":
-        return total
-    raise ParameterError("loss", "reduction", "mean, sum or none", reduction)
+__all__ = [
+    "gaussian_nll_loss",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "mse_loss",
+    "poisson_nll_loss",
+    "smooth_l1_loss",
+]
 
 
-def _unreduce(g: Any, count: int, reduction: Reduction) -> Any:
-    """The gradient of each element's loss."""
-    return g / (count or 1) if reduction == "mean" else g
+def _apart(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """An example whose differences have no kink nearby."""
+    target = rng.normal(size=(3, 4))
+    return (target + rng.choice([-2.0, -0.5, 0.5, 2.0], size=(3, 4)), target), {}
 
 
-def _check_same(name: str, x: Any, target: Any) -> None:
-    if np.shape(x) != np.shape(target):
-        raise ShapeError(
-            f"{name}: input has shape {np.shape(x)}, target {np.shape(target)}; "
-            f"they must be equal, reshape one of them"
-        )
+def _probable(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (rng.normal(size=(3, 4)), rng.uniform(0.1, 0.9, size=(3, 4))), {}
 
 
-def _check_classes(logits: Any, target: Any) -> None:
-    """Raise unless target (...) holds integers that are classes of logits (..., classes)."""
-    if target.shape != logits.shape[:-1] or not logits.ndim:
-        raise ShapeError(
-            f"cross_entropy: logits {logits.shape} need a target of shape "
-            f"{logits.shape[:-1]}, got {target.shape}"
-        )
-    if target.dtype.kind not in "iu":
-        raise DtypeError(f"cross_entropy: target holds class indices, got {target.dtype}")
-    if not target.size:
-        return
-    classes = logits.shape[-1]
-    # Read as unsigned a negative index is huge, so that one reduction checks both ends.
-    if np.maximum.reduce(target.view(UNSIGNED[target.itemsize]), axis=None) >= classes:
-        raise ShapeError(
-            f"cross_entropy: target has classes {target.min()} to {target.max()}, "
-            f"logits only 0 to {classes - 1}",
-            fault="D08",
-        )
+def _spread(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (*_apart(rng)[0], rng.uniform(0.5, 2.0, size=(3, 4))), {}
 
 
-def _classes(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    return (rng.normal(size=(3, 4)), np.array([2, 0, 3])), {}
-
-
-def _targets(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    return (rng.normal(size=(3, 4)), rng.uniform(size=(3, 4))), {}
-
-
-@op(keeps=("exponentials", "total", "places"), example=_classes)
-def cross_entropy(logits: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
-    """-log softmax(logits)[target]. logits: (..., classes), target: (...) class indices.
-
-    -> a scalar, or (...) when reduction is "none". Raises ShapeError, and DtypeError when target
-    does not hold integers within the classes.
-    """
-    logits, target = np.asarray(as_floats(logits)), np.asarray(target)
-    _check_classes(logits, target)
-    shifted = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
-    exponentials = np.exp(shifted)
-    total = np.add.reduce(exponentials, axis=-1, keepdims=True)
-    classes = logits.shape[-1]
-    places = target.reshape(-1).astype(np.intp, copy=False)
-    places = places + np.arange(0, shifted.size, classes or 1)  # in the flattened logits
-    losses = np.log(total).reshape(-1) - shifted.reshape(-1)[places]
-    if reduction == "none":
-        losses = losses.reshape(target.shape)
-    return _reduce(losses, reduction), exponentials, total, places
-
-
-def _cross_entropy_rule(g: Any, logits: Any, target: Any, reduction: Reduction) -> Any:
-    scale = np.expand_dims(_unreduce(g, np.size(target), reduction), -1)
-    one_hot = np.equal(np.expand_dims(target, -1), np.arange(np.shape(logits)[-1]))
-    return (softmax(logits) - one_hot.astype(g.dtype)) * scale
-
-
-def _cross_entropy_fast(
-    g: Any, exponentials: Any, total: Any, places: Any, reduction: Reduction
-) -> Any:
-    scale = _unreduce(g, places.size, reduction)
-    each = scale[..., None] if reduction == "none" else scale
-    out = np.multiply(exponentials, each / total, order="C")  # its flat form must be a view
-    out.reshape(-1)[places] -= scale.reshape(-1)
-    return out
-
-
-cross_entropy.vjp(logits=_cross_entropy_rule)
-cross_entropy.fast_vjp(logits=_cross_entropy_fast)
-
-
-@op(example=_targets)
+@op(example=_apart)
 def mse_loss(x: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
     """(x - target)^2. x, target: equal shapes -> a scalar, or that shape for "none"."""
-    _check_same("mse_loss", x, target)
-    return _reduce(np.square(np.subtract(as_floats(x), as_floats(target))), reduction)
+    check_same("mse_loss", x, target)
+    return reduce(np.square(np.subtract(as_floats(x), as_floats(target))), reduction)
 
 
 def _mse_rule(g: Any, x: Any, target: Any, reduction: Reduction) -> Any:
-    return (x - target) * (_unreduce(g, np.size(x), reduction) * 2)
+    return (x - target) * (share(g, np.size(x), reduction) * 2)
 
 
 mse_loss.vjp(
@@ -129,20 +57,214 @@ mse_loss.vjp(
 )
 
 
-@op(example=_targets)
-def bce_with_logits(x: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
-    """-target log sigmoid(x) - (1 - target) log sigmoid(-x), without overflow.
+def _difference(name: str, x: Any, target: Any) -> Any:
+    check_same(name, x, target)
+    return np.subtract(as_floats(x), as_floats(target))
 
-    x: logits, target: values in [0, 1], equal shapes -> a scalar, or that shape for "none". The
-    range of target is not checked: that would take 7 % of a forward and backward of (64, 10).
+
+def _both_ways(gradient: Any, needs: tuple[bool, ...]) -> list[Any]:
+    """The gradients with respect to x and target of a function of x - target."""
+    return [gradient, -gradient if needs[1] else None]
+
+
+@op(example=_apart)
+def l1_loss(x: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
+    """|x - target|; its gradient at 0 is 0. x, target: equal shapes -> a scalar, or that shape."""
+    return reduce(np.absolute(_difference("l1_loss", x, target)), reduction)
+
+
+def _l1_rule(g: Any, x: Any, target: Any, reduction: Reduction, needs: Any) -> list[Any]:
+    return _both_ways(np.sign(x - target) * share(g, np.size(x), reduction), needs)
+
+
+l1_loss.vjp(_l1_rule)
+
+
+def _huber(distance: Any, delta: float) -> Any:
+    """d^2 / 2 up to delta, delta (d - delta / 2) beyond, of distances d >= 0, in two passes."""
+    near = np.minimum(distance, delta)
+    return near * (distance - near * 0.5)
+
+
+def _check_width(name: str, parameter: str, value: float, *, least: str) -> None:
+    if not (value > 0 or (value == 0 and least == ">= 0")):
+        raise ParameterError(name, parameter, least, value)
+
+
+@op(example=_apart)
+def huber_loss(x: Any, target: Any, *, reduction: Reduction = "mean", delta: float = 1.0) -> Any:
+    """d^2 / 2 where d = |x - target| <= delta, else delta (d - delta / 2) (Huber 1964).
+
+    x, target: equal shapes -> a scalar, or that shape for "none". delta > 0.
     """
-    _check_same("bce_with_logits", x, target)
+    _check_width("huber_loss", "delta", delta, least="> 0")
+    return reduce(_huber(np.absolute(_difference("huber_loss", x, target)), delta), reduction)
+
+
+def _huber_rule(
+    g: Any, x: Any, target: Any, reduction: Reduction, delta: float, needs: Any
+) -> list[Any]:
+    slope = np.clip(x - target, -delta, delta)
+    return _both_ways(slope * share(g, np.size(x), reduction), needs)
+
+
+huber_loss.vjp(_huber_rule)
+
+
+@op(example=_apart)
+def smooth_l1_loss(x: Any, target: Any, *, reduction: Reduction = "mean", beta: float = 1.0) -> Any:
+    """d^2 / (2 beta) where d = |x - target| <= beta, else d - beta / 2 (Girshick 2015).
+
+    beta = 0 makes it l1_loss. x, target: equal shapes -> a scalar, or that shape for "none".
+    """
+    _check_width("smooth_l1_loss", "beta", beta, least=">= 0")
+    distance = np.absolute(_difference("smooth_l1_loss", x, target))
+    return reduce(_huber(distance, beta) / beta if beta else distance, reduction)
+
+
+def _smooth_l1_rule(
+    g: Any, x: Any, target: Any, reduction: Reduction, beta: float, needs: Any
+) -> list[Any]:
+    difference = x - target
+    slope = np.clip(difference / beta, -1.0, 1.0) if beta else np.sign(difference)
+    return _both_ways(slope * share(g, np.size(x), reduction), needs)
+
+
+smooth_l1_loss.vjp(_smooth_l1_rule)
+
+
+@op(example=_probable)
+def kl_div(
+    x: Any,
+    target: Any,
+    *,
+    reduction: Literal["mean", "batchmean", "sum", "none"] = "mean",
+    log_target: bool = False,
+) -> Any:
+    """target (log target - x): Kullback-Leibler divergence, x being log-probabilities.
+
+    log_target: target holds log-probabilities too. Where the probability is 0, so is the term.
+    "mean" divides by the number of elements, "batchmean" (the divergence itself) by len(x).
+    x, target: equal shapes -> a scalar, or that shape for "none".
+    """
+    check_same("kl_div", x, target)
     x, target = as_floats(x), as_floats(target)
-    losses = np.maximum(x, 0) - np.multiply(x, target) + np.log1p(np.exp(-np.abs(x)))
-    return _reduce(losses, reduction)
+    probability = np.exp(target) if log_target else target
+    none = np.equal(probability, 0)
+    own = np.where(none, 0.0, target) if log_target else np.log(np.where(none, 1.0, target))
+    terms = probability * (own - np.where(none, 0.0, x))
+    if reduction == "batchmean":
+        return reduce(terms, "sum") / (_rows(np.shape(x)) or math.nan)
+    return reduce(terms, reduction)
 
 
-bce_with_logits.vjp(
-    x=lambda g, x, target, reduction: (sigmoid(x) - target) * _unreduce(g, np.size(x), reduction),
-    target=lambda g, x, reduction: x * -_unreduce(g, np.size(x), reduction),
-)
+def _rows(shape: tuple[int, ...]) -> int:
+    return shape[0] if shape else 1
+
+
+def _kl_share(g: Any, shape: tuple[int, ...], reduction: Any) -> Any:
+    if reduction == "batchmean":
+        return share(g, _rows(shape), "mean")
+    return share(g, math.prod(shape), reduction)
+
+
+def _kl_x(g: Any, x_shape: tuple[int, ...], target: Any, reduction: str, log_target: bool) -> Any:
+    probability = np.exp(target) if log_target else target
+    return probability * -_kl_share(g, x_shape, reduction)
+
+
+def _kl_target(g: Any, x: Any, target: Any, reduction: str, log_target: bool) -> Any:
+    scale = _kl_share(g, np.shape(x), reduction)
+    if log_target:
+        probability = np.exp(target)
+        none = np.equal(probability, 0)
+        return scale * (probability * (np.where(none, 0.0, target) - np.where(none, 0.0, x) + 1))
+    none = np.equal(target, 0)
+    slope = np.log(np.where(none, 1.0, target)) - np.where(none, 0.0, x) + 1
+    pole = np.where(none & np.not_equal(scale, 0), -math.inf, 0.0)  # that of log 0
+    return scale * slope + pole.astype(g.dtype) * scale
+
+
+kl_div.vjp(x=_kl_x, target=_kl_target)
+
+
+@op(example=_probable)
+def poisson_nll_loss(
+    x: Any,
+    target: Any,
+    *,
+    reduction: Reduction = "mean",
+    log_input: bool = True,
+    full: bool = False,
+    eps: float = 1e-8,
+) -> Any:
+    """exp(x) - target x: negative log-likelihood of counts with the rate exp(x).
+
+    log_input=False: x - target log(x + eps), x being the rate itself. full: adds Stirling's
+    approximation of log(target!) where target > 1.
+    x, target: equal shapes -> a scalar, or that shape for "none".
+    """
+    check_same("poisson_nll_loss", x, target)
+    x, target = as_floats(x), as_floats(target)
+    losses = np.exp(x) - target * x if log_input else x - target * np.log(x + eps)
+    if full:
+        t = np.where(np.greater(target, 1), target, 1.0)
+        stirling = t * np.log(t) - t + np.log(t * (2 * math.pi)) * 0.5
+        losses = losses + np.where(np.greater(target, 1), stirling, 0.0)
+    return reduce(losses, reduction)
+
+
+def _poisson_x(
+    g: Any, x: Any, target: Any, reduction: Reduction, log_input: bool, eps: float
+) -> Any:
+    slope = np.exp(x) - target if log_input else 1 - target / (x + eps)
+    return slope * share(g, np.size(x), reduction)
+
+
+def _poisson_target(
+    g: Any, x: Any, target: Any, reduction: Reduction, log_input: bool, full: bool, eps: float
+) -> Any:
+    slope = -x if log_input else -np.log(x + eps)
+    if full:
+        t = np.where(np.greater(target, 1), target, 1.0)
+        slope = slope + np.where(np.greater(target, 1), np.log(t) + 0.5 / t, 0.0)
+    return slope * share(g, np.size(x), reduction)
+
+
+poisson_nll_loss.vjp(x=_poisson_x, target=_poisson_target)
+
+
+@op(example=_spread)
+def gaussian_nll_loss(
+    x: Any,
+    target: Any,
+    var: Any,
+    *,
+    reduction: Reduction = "mean",
+    full: bool = False,
+    eps: float = 1e-6,
+) -> Any:
+    """(log v + (x - target)^2 / v) / 2 with v = max(var, eps) (Nix & Weigend 1994).
+
+    full: adds log(2 pi) / 2. Where var <= eps its gradient is 0, the slope of the formula.
+    x, target, var: equal shapes -> a scalar, or that shape for "none".
+    """
+    difference = _difference("gaussian_nll_loss", x, target)
+    check_same("gaussian_nll_loss", x, var, "var")
+    v = np.maximum(as_floats(var), eps)
+    losses = (np.log(v) + np.square(difference) / v) * 0.5
+    return reduce(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
+
+
+def _gaussian_rule(
+    g: Any, x: Any, target: Any, var: Any, reduction: Reduction, eps: float, needs: Any
+) -> list[Any]:
+    difference, scale = x - target, share(g, np.size(x), reduction)
+    regular = np.greater(var, eps)
+    v = np.where(regular, var, eps)
+    ratio = difference / v
+    by_var = np.where(regular, (1 / v - ratio * ratio) * (scale * 0.5), 0.0) if needs[2] else None
+    return [*_both_ways(ratio * scale, needs), by_var]
+
+
+gaussian_nll_loss.vjp(_gaussian_rule)

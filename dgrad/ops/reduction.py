@@ -1,4 +1,4 @@
-"""Reductions over axes: sums, means, extremes, variance, log-sum-exp, argmax."""
+"""Reductions over axes: sums, products, means, extremes, variance, log-sum-exp, argmax."""
 
 from __future__ import annotations
 
@@ -8,40 +8,39 @@ from typing import Any
 import numpy as np
 
 from dgrad.core.op import op
+from dgrad.ops.axes import Axis, element_count, from_rows, kept_shape, to_rows
 from dgrad.ops.floats import as_floats
 
 # The reductions themselves: np.sum and its kin add a third to the cost of small arrays.
 _add: Any = np.add.reduce
 _largest: Any = np.maximum.reduce
 _smallest: Any = np.minimum.reduce
+_product: Any = np.multiply.reduce
 
-__all__ = ["argmax", "argmin", "logsumexp", "max", "mean", "min", "std", "sum", "var"]
-
-Axis = int | tuple[int, ...] | None
-
-
-def _kept(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
-    """`shape` with the reduced axes at length 1, so that the result broadcasts against it."""
-    if axis is None:
-        return (1,) * len(shape)
-    ndim = len(shape) or 1  # NumPy lets a 0-d array be reduced over axis 0
-    axes = {a % ndim for a in (axis if isinstance(axis, tuple) else (axis,))}
-    return tuple(1 if i in axes else n for i, n in enumerate(shape))
-
-
-def _count(shape: tuple[int, ...], axis: Axis) -> int:
-    """How many elements go into one result."""
-    if axis is None:
-        return math.prod(shape)
-    return math.prod(n for n, kept in zip(shape, _kept(shape, axis), strict=True) if kept == 1)
+__all__ = [
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "count_nonzero",
+    "logsumexp",
+    "max",
+    "mean",
+    "min",
+    "prod",
+    "ptp",
+    "std",
+    "sum",
+    "var",
+]
 
 
 def _spread(g: Any, x_shape: tuple[int, ...], axis: Axis) -> Any:
     """g, reduced over axis, repeated to x_shape."""
-    return np.broadcast_to(np.reshape(g, _kept(x_shape, axis)), x_shape)
+    return np.broadcast_to(np.reshape(g, kept_shape(x_shape, axis)), x_shape)
 
 
-@op(numpy=np.sum, methods=("sum",))
+@op(numpy=np.sum, methods=("sum",), complex=True)
 def sum(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Sum over axis (all axes when None). x: any shape -> shape without those axes."""
     return _add(x, axis=axis, keepdims=keepdims)
@@ -51,25 +50,48 @@ sum.vjp(x=lambda g, x_shape, axis: _spread(g, x_shape, axis))
 
 
 def _average(x: Any, axis: Axis, keepdims: bool) -> Any:
-    return _add(x, axis=axis, keepdims=keepdims) / (_count(np.shape(x), axis) or math.nan)
+    return _add(x, axis=axis, keepdims=keepdims) / (element_count(np.shape(x), axis) or math.nan)
 
 
-@op(numpy=np.mean, methods=("mean",))
+@op(numpy=np.mean, methods=("mean",), complex=True)
 def mean(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Mean over axis (all axes when None); NaN of nothing. x: any shape -> without those axes."""
     return _average(x, axis, keepdims)
 
 
-mean.vjp(x=lambda g, x_shape, axis: _spread(g / (_count(x_shape, axis) or 1), x_shape, axis))
+mean.vjp(x=lambda g, x_shape, axis: _spread(g / (element_count(x_shape, axis) or 1), x_shape, axis))
 
 
-def _extreme_rule(g: Any, x: Any, out: Any, axis: Axis) -> Any:
+@op(numpy=np.prod, methods=("prod",), complex=True)
+def prod(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Product over axis (all axes when None); its gradient is right at zeros: nothing is divided.
+
+    x: any shape -> shape without those axes.
+    """
+    return _product(x, axis=axis, keepdims=keepdims)
+
+
+def _prod_rule(g: Any, x: Any, axis: Axis) -> Any:
+    """g times the product of the other elements: of those before times of those after."""
+    shape = np.shape(x)
+    rows = to_rows(x, axis)  # (..., n)
+    one = np.ones_like(rows[..., :1])
+    before = np.cumprod(np.concatenate([one, rows[..., :-1]], axis=-1), axis=-1)
+    behind = np.flip(np.concatenate([rows[..., 1:], one], axis=-1), axis=-1)
+    after = np.flip(np.cumprod(behind, axis=-1), axis=-1)
+    return np.reshape(g, kept_shape(shape, axis)) * from_rows(before * after, shape, axis)
+
+
+prod.vjp(x=_prod_rule)
+
+
+def extreme_rule(g: Any, x: Any, out: Any, axis: Axis) -> Any:
     """g shared equally among the elements that attain the extreme (NaN attains NaN)."""
     shape = np.shape(x)
-    peak = np.reshape(out, _kept(shape, axis))
+    peak = np.reshape(out, kept_shape(shape, axis))
     ties = np.equal(x, peak) | (np.not_equal(x, x) & np.not_equal(peak, peak))
     count = _add(ties.astype(g.dtype), axis=axis, keepdims=True)
-    return np.where(ties, np.reshape(g, _kept(shape, axis)) / count, 0.0)
+    return np.where(ties, np.reshape(g, kept_shape(shape, axis)) / count, 0.0)
 
 
 @op(numpy=(np.max, np.amax), methods=("max",))
@@ -78,7 +100,7 @@ def max(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     return _largest(x, axis=axis, keepdims=keepdims)
 
 
-max.vjp(x=_extreme_rule)
+max.vjp(x=extreme_rule)
 
 
 @op(numpy=(np.min, np.amin), methods=("min",))
@@ -87,7 +109,21 @@ def min(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     return _smallest(x, axis=axis, keepdims=keepdims)
 
 
-min.vjp(x=_extreme_rule)
+min.vjp(x=extreme_rule)
+
+
+@op(numpy=np.ptp, methods=("ptp",))
+def ptp(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
+    """max - min over axis; k ties at either end get 1/k of the gradient each."""
+    return _largest(x, axis=axis, keepdims=keepdims) - _smallest(x, axis=axis, keepdims=keepdims)
+
+
+def _ptp_rule(g: Any, x: Any, axis: Axis) -> Any:
+    high, low = np.max(x, axis=axis), np.min(x, axis=axis)
+    return extreme_rule(g, x, high, axis) - extreme_rule(g, x, low, axis)
+
+
+ptp.vjp(x=_ptp_rule)
 
 
 @op(numpy=np.var, methods=("var",))
@@ -106,13 +142,13 @@ def _variance(x: Any, axis: Axis, ddof: int, keepdims: bool) -> Any:
 
 def _freedom(x: Any, axis: Axis, ddof: int) -> float:
     """How many squares the variance is the mean of; NaN when there are none."""
-    count = _count(np.shape(x), axis) - ddof
+    count = element_count(np.shape(x), axis) - ddof
     return count if count > 0 else math.nan
 
 
 def _var_rule(g: Any, x: Any, axis: Axis, ddof: int) -> Any:
     centred = x - _average(x, axis, keepdims=True)
-    g = np.reshape(g, _kept(np.shape(x), axis))
+    g = np.reshape(g, kept_shape(np.shape(x), axis))
     return g * (centred * (2 / _freedom(x, axis, ddof)))
 
 
@@ -146,7 +182,7 @@ def logsumexp(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
 
 
 def _logsumexp_rule(g: Any, x: Any, out: Any, axis: Axis) -> Any:
-    kept = _kept(np.shape(x), axis)
+    kept = kept_shape(np.shape(x), axis)
     out = np.reshape(out, kept)
     return np.reshape(g, kept) * np.exp(x - np.where(np.isfinite(out), out, 0.0))
 
@@ -164,3 +200,21 @@ def argmax(x: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
 def argmin(x: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
     """Index of the first smallest element along axis, without gradient."""
     return np.argmin(x, axis=axis, keepdims=keepdims)
+
+
+@op(differentiable=False, numpy=np.count_nonzero, methods=("count_nonzero",))
+def count_nonzero(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
+    """How many elements over axis are not 0, without gradient."""
+    return np.count_nonzero(x, axis=axis, keepdims=keepdims)
+
+
+@op(differentiable=False, methods=("any",))
+def any(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Whether an element over axis is not 0, without gradient."""
+    return np.any(x, axis=axis, keepdims=keepdims)
+
+
+@op(differentiable=False, methods=("all",))
+def all(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Whether no element over axis is 0, without gradient."""
+    return np.all(x, axis=axis, keepdims=keepdims)

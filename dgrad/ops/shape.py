@@ -1,4 +1,4 @@
-"""Operations that rearrange elements: reshape, axes, broadcasting, joining, padding."""
+"""Elements rearranged: another shape, other axes, repeated by broadcasting, turned round."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from dgrad.errors import ShapeError
 
 __all__ = [
     "broadcast_to",
-    "concatenate",
     "expand_dims",
     "flatten",
-    "pad",
+    "flip",
+    "fliplr",
+    "flipud",
+    "moveaxis",
+    "ravel",
     "reshape",
+    "roll",
+    "rot90",
     "squeeze",
-    "stack",
     "swapaxes",
     "transpose",
 ]
@@ -32,7 +36,10 @@ def _at(*shape: int, **params: Any) -> Example:
     return lambda rng: ((rng.normal(size=shape),), params)
 
 
-@op(numpy=np.reshape, example=_at(3, 4, shape=(2, -1)))
+_MOVED = _at(2, 3, 4, source=(0, 1), destination=(-1, 0))
+
+
+@op(numpy=np.reshape, complex=True, view=True, example=_at(3, 4, shape=(2, -1)))
 def reshape(x: Any, *, shape: int | Sequence[int]) -> Any:
     """The same elements in row-major order under another shape; one length may be -1."""
     return np.reshape(x, shape)
@@ -41,7 +48,7 @@ def reshape(x: Any, *, shape: int | Sequence[int]) -> Any:
 reshape.vjp(x=lambda g, x_shape: np.reshape(g, x_shape))
 
 
-@op(numpy=np.transpose, example=_at(2, 3, 4, axes=(1, 2, 0)))
+@op(numpy=np.transpose, complex=True, view=True, example=_at(2, 3, 4, axes=(1, 2, 0)))
 def transpose(x: Any, *, axes: Sequence[int] | None = None) -> Any:
     """Axes permuted: axis i of the result is axes[i] of x; reversed when None."""
     return np.transpose(x, axes)
@@ -57,7 +64,13 @@ def _transpose_rule(g: Any, axes: Sequence[int] | None) -> Any:
 transpose.vjp(x=_transpose_rule)
 
 
-@op(numpy=np.swapaxes, methods=("swapaxes",), example=_at(2, 3, 4, axis1=0, axis2=-1))
+@op(
+    numpy=np.swapaxes,
+    complex=True,
+    view=True,
+    methods=("swapaxes",),
+    example=_at(2, 3, 4, axis1=0, axis2=-1),
+)
 def swapaxes(x: Any, *, axis1: int, axis2: int) -> Any:
     """Two axes exchanged."""
     return np.swapaxes(x, axis1, axis2)
@@ -66,7 +79,7 @@ def swapaxes(x: Any, *, axis1: int, axis2: int) -> Any:
 swapaxes.vjp(x=lambda g, axis1, axis2: np.swapaxes(g, axis1, axis2))
 
 
-@op(methods=("flatten",), example=_at(2, 3, 4, start_dim=1))
+@op(methods=("flatten",), complex=True, view=True, example=_at(2, 3, 4, start_dim=1))
 def flatten(x: Any, *, start_dim: int = 0, end_dim: int = -1) -> Any:
     """Axes start_dim to end_dim joined into one. x: (n, c, h, w), start_dim=1 -> (n, c*h*w)."""
     shape = np.shape(x)
@@ -81,7 +94,13 @@ def flatten(x: Any, *, start_dim: int = 0, end_dim: int = -1) -> Any:
 flatten.vjp(x=lambda g, x_shape: np.reshape(g, x_shape))
 
 
-@op(numpy=np.expand_dims, methods=("expand_dims", "unsqueeze"), example=_at(3, 4, axis=1))
+@op(
+    numpy=np.expand_dims,
+    complex=True,
+    view=True,
+    methods=("expand_dims", "unsqueeze"),
+    example=_at(3, 4, axis=1),
+)
 def expand_dims(x: Any, *, axis: int | tuple[int, ...]) -> Any:
     """New axes of length 1 at the given places of the result."""
     return np.expand_dims(x, axis)
@@ -90,7 +109,7 @@ def expand_dims(x: Any, *, axis: int | tuple[int, ...]) -> Any:
 expand_dims.vjp(x=lambda g, x_shape: np.reshape(g, x_shape))
 
 
-@op(numpy=np.squeeze, methods=("squeeze",), example=_at(3, 1, 4, axis=1))
+@op(numpy=np.squeeze, complex=True, view=True, methods=("squeeze",), example=_at(3, 1, 4, axis=1))
 def squeeze(x: Any, *, axis: int | tuple[int, ...] | None = None) -> Any:
     """Axes of length 1 removed: those given, or all of them."""
     return np.squeeze(x, axis)
@@ -99,7 +118,13 @@ def squeeze(x: Any, *, axis: int | tuple[int, ...] | None = None) -> Any:
 squeeze.vjp(x=lambda g, x_shape: np.reshape(g, x_shape))
 
 
-@op(broadcasts=True, numpy=np.broadcast_to, example=_at(3, 1, shape=(2, 3, 4)))
+@op(
+    broadcasts=True,
+    numpy=np.broadcast_to,
+    complex=True,
+    view=True,
+    example=_at(3, 1, shape=(2, 3, 4)),
+)
 def broadcast_to(x: Any, *, shape: Sequence[int]) -> Any:
     """x repeated to `shape` without copying: a read-only view."""
     return np.broadcast_to(x, shape)
@@ -108,57 +133,67 @@ def broadcast_to(x: Any, *, shape: Sequence[int]) -> Any:
 broadcast_to.vjp(x=lambda g: g)  # the engine sums it back
 
 
-@op(numpy=np.concatenate)
-def concatenate(*xs: Any, axis: int = 0) -> Any:
-    """Arrays joined along an axis they have. xs: shapes equal but for that axis."""
-    return np.concatenate(xs, axis=operator.index(axis))  # axis=None would flatten
+@op(numpy=np.moveaxis, methods=("moveaxis",), complex=True, view=True, example=_MOVED)
+def moveaxis(x: Any, *, source: Any, destination: Any) -> Any:
+    """Axes moved to other places, the rest in their order. source, destination: int or sequence."""
+    return np.moveaxis(x, source, destination)
 
 
-def _section(ndim: int, axis: int, start: int, stop: int) -> tuple[slice, ...]:
-    """The index of start:stop along axis."""
-    return (slice(None),) * (axis % ndim) + (slice(start, stop),)
+moveaxis.vjp(x=lambda g, source, destination: np.moveaxis(g, destination, source))
 
 
-def _concatenate_rule(g: Any, xs_shape: Sequence[tuple[int, ...]], axis: int) -> list[Any]:
-    ends = np.cumsum([shape[axis] for shape in xs_shape]).tolist()
-    starts = [0, *ends[:-1]]
-    ndim = len(xs_shape[0])
-    return [g[_section(ndim, axis, a, b)] for a, b in zip(starts, ends, strict=True)]
+@op(numpy=np.ravel, methods=("ravel",), complex=True, view=True)
+def ravel(x: Any) -> Any:
+    """All elements in row-major order: (size,)."""
+    return np.ravel(x)
 
 
-concatenate.vjp(_concatenate_rule)
+ravel.vjp(x=lambda g, x_shape: np.reshape(g, x_shape))
 
 
-@op(numpy=np.stack)
-def stack(*xs: Any, axis: int = 0) -> Any:
-    """Arrays of one shape joined along a new axis."""
-    return np.stack(xs, axis=axis)
+@op(numpy=np.flip, methods=("flip",), complex=True, view=True, example=_at(2, 3, axis=1))
+def flip(x: Any, *, axis: int | tuple[int, ...] | None = None) -> Any:
+    """Elements in the opposite order along axis, along all axes when None."""
+    return np.flip(x, axis)
 
 
-def _stack_rule(g: Any, xs_shape: Sequence[tuple[int, ...]], axis: int) -> list[Any]:
-    ndim = len(xs_shape[0]) + 1
-    before = (slice(None),) * (axis % ndim)
-    return [g[(*before, i)] for i in range(len(xs_shape))]
+flip.vjp(x=lambda g, axis: np.flip(g, axis))
 
 
-stack.vjp(_stack_rule)
+@op(numpy=np.fliplr, methods=("fliplr",), complex=True, view=True)
+def fliplr(x: Any) -> Any:
+    """flip along axis 1."""
+    return np.fliplr(x)
 
 
-@op(numpy=np.pad, example=_at(3, 4, pad_width=((1, 0), (2, 1))))
-def pad(x: Any, *, pad_width: Any, constant_values: float = 0.0) -> Any:
-    """x with constants around it. pad_width: (before, after) per axis, as np.pad takes it."""
-    return np.pad(x, pad_width, constant_values=constant_values)
+fliplr.vjp(x=lambda g: np.flip(g, 1))
 
 
-def _pad_rule(g: Any, x_shape: tuple[int, ...], pad_width: Any) -> Any:
-    widths = np.broadcast_to(pad_width, (len(x_shape), 2))
-    inside = tuple(
-        slice(int(before), int(before) + n) for (before, _), n in zip(widths, x_shape, strict=True)
-    )
-    return g[inside]
+@op(numpy=np.flipud, methods=("flipud",), complex=True, view=True)
+def flipud(x: Any) -> Any:
+    """flip along axis 0."""
+    return np.flipud(x)
 
 
-pad.vjp(x=_pad_rule)
+flipud.vjp(x=lambda g: np.flip(g, 0))
+
+
+@op(numpy=np.rot90, methods=("rot90",), complex=True, view=True)
+def rot90(x: Any, *, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
+    """Turned by k quarters from the first of two axes towards the second."""
+    return np.rot90(x, k, axes)
+
+
+rot90.vjp(x=lambda g, k, axes: np.rot90(g, k=-k, axes=axes))
+
+
+@op(numpy=np.roll, methods=("roll",), complex=True, example=_at(3, 4, shift=(1, -2), axis=(0, 1)))
+def roll(x: Any, *, shift: Any, axis: int | tuple[int, ...] | None = None) -> Any:
+    """Elements moved on by shift along axis, round the end; along the flattened x when None."""
+    return np.roll(x, shift, axis)
+
+
+roll.vjp(x=lambda g, shift, axis: np.roll(g, np.negative(shift), axis))
 
 
 def _lengths(lengths: tuple[Any, ...]) -> Any:
@@ -177,5 +212,5 @@ def _transpose_method(self: Tensor, *axes: Any) -> Tensor:
 
 
 Tensor.reshape = _reshape_method  # type: ignore[attr-defined]
-Tensor.transpose = _transpose_method  # type: ignore[attr-defined]
+Tensor.transpose = Tensor.permute = _transpose_method  # type: ignore[attr-defined]
 Tensor.T = property(transpose)  # type: ignore[attr-defined]

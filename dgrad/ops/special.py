@@ -1,4 +1,4 @@
-"""Special functions that NumPy lacks: the normal distribution function."""
+"""Special functions that NumPy lacks: the normal distribution function, erf and its relatives."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from dgrad.core.op import op
+from dgrad.ops.examples import uniform
 from dgrad.ops.floats import as_floats
 
-__all__ = ["normal_cdf"]
+__all__ = ["erf", "erfc", "erfinv", "normal_cdf"]
 
 # Coefficients of (1 + 2z) exp(z^2) erfc(z) as a polynomial in t = (z - 3.75) / (z + 3.75), z >= 0,
 # constant first: the mapping of Shepherd & Laframboise 1981. They come from the Chebyshev series,
@@ -54,6 +55,16 @@ SINGLE = (
     0.000396307613,
     -0.0002241167467,
 )
+# erf(z) / z in powers of z^2, constant first: exact for |z| <= 1/2.
+ERF = tuple(
+    2 / math.sqrt(math.pi) * (-1) ** k / (math.factorial(k) * (2 * k + 1)) for k in range(13)
+)
+FAR = 28.0  # exp(-FAR^2) is 0 in every dtype
+
+
+def _scaled_erfc(z: Any) -> Any:
+    """(1 + 2z) exp(z^2) erfc(z), z >= 0, z = inf included."""
+    return _polynomial(1 - 7.5 / (z + 3.75), DOUBLE if z.itemsize > 4 else SINGLE)
 
 
 @op
@@ -61,13 +72,75 @@ def normal_cdf(x: Any) -> Any:
     """Phi(x) = erfc(-x / sqrt 2) / 2, relative accuracy in both tails. x: any shape -> same."""
     x = np.asarray(as_floats(x))
     z = np.abs(x) * math.sqrt(0.5)
-    t = 1 - 7.5 / (z + 3.75)  # z = inf maps to 1
-    tail = _polynomial(t, DOUBLE if x.itemsize > 4 else SINGLE)
+    tail = _scaled_erfc(z)
     tail *= np.exp(np.square(x) * -0.5) / (z * 4 + 2)
     return np.where(x > 0, 1 - tail, tail)
 
 
 normal_cdf.vjp(x=lambda g, x: g * (np.exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))))
+
+
+def _erfc_tail(z: Any) -> Any:
+    """erfc(z), z >= 0."""
+    bounded = np.minimum(z, FAR)
+    return _scaled_erfc(z) * np.exp(-bounded * bounded) / (z * 2 + 1)
+
+
+def _bell(x: Any) -> Any:
+    """erf'(x) = 2 / sqrt(pi) exp(-x^2), without overflow to any order."""
+    return np.exp(-np.square(np.clip(x, -FAR, FAR))) * (2 / math.sqrt(math.pi))
+
+
+@op(methods=("erf",))
+def erf(x: Any) -> Any:
+    """2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x. x: any shape -> same shape."""
+    x = np.asarray(as_floats(x))
+    z = np.abs(x)
+    small = np.minimum(z, 0.5)
+    near = small * _polynomial(np.square(small), ERF)
+    return np.copysign(np.where(z < 0.5, near, 1 - _erfc_tail(z)), x)
+
+
+erf.vjp(x=lambda g, x: g * _bell(x))
+
+
+@op(methods=("erfc",))
+def erfc(x: Any) -> Any:
+    """1 - erf(x), relative accuracy for large x too. x: any shape -> same shape."""
+    x = np.asarray(as_floats(x))
+    tail = _erfc_tail(np.abs(x))
+    return np.where(x < 0, 2 - tail, tail)
+
+
+erfc.vjp(x=lambda g, x: -(g * _bell(x)))
+
+
+@op(methods=("erfinv",), example=uniform((-0.9, 0.9)))
+def erfinv(x: Any) -> Any:
+    """The inverse of erf; infinite at -1 and 1, NaN outside. x: any shape -> same shape.
+
+    Winitzki's approximation (2008), then Halley's method on erf, or on erfc where that is small.
+    """
+    x = np.asarray(as_floats(x))
+    size = np.abs(x).astype(np.float64)
+    m = np.minimum(size, 1 - 2.0**-53)
+    w = np.log1p(-m * m)
+    s = 2 / (math.pi * 0.147) + w / 2
+    y = np.sqrt(-w / 0.147 / (np.sqrt(s * s - w / 0.147) + s))
+    for _ in range(3):
+        excess = np.where(m < 0.5, erf(y) - m, (1 - m) - erfc(y))
+        step = excess / _bell(y)
+        y -= step / (1 + y * step)
+    y = np.where(size > 1, np.nan, np.where(size == 1, np.inf, y))
+    return np.copysign(y, x).astype(x.dtype)
+
+
+def _erfinv_rule(g: Any, x: Any, out: Any) -> Any:
+    inside = np.less(np.absolute(x), 1) | np.not_equal(g, 0)
+    return g * (np.exp(np.square(np.where(inside, out, 0.0))) * (math.sqrt(math.pi) / 2))
+
+
+erfinv.vjp(x=_erfinv_rule)
 
 
 def _polynomial(t: Any, coefficients: tuple[float, ...]) -> Any:

@@ -16,7 +16,9 @@ __all__ = [
     "SCALAR_REDUCTION",
     "WIDE",
     "Case",
+    "as_complex",
     "binary",
+    "complex_normal",
     "distinct",
     "extended",
     "losses",
@@ -62,6 +64,11 @@ def normal(*shape: int) -> np.ndarray:
     return np.asarray(rng.normal(size=shape))
 
 
+def complex_normal(*shape: int) -> np.ndarray:
+    """Normal numbers in both parts."""
+    return np.asarray(normal(*shape) + 1j * normal(*shape))
+
+
 def positive(*shape: int) -> np.ndarray:
     """Numbers between 0.5 and 2."""
     return np.asarray(rng.uniform(0.5, 2.0, size=shape))
@@ -76,6 +83,20 @@ def distinct(*shape: int) -> np.ndarray:
 def mask(*shape: int) -> np.ndarray:
     """True or False."""
     return rng.random(shape) < 0.5
+
+
+def as_complex(cases: dict[str, list[Case]], *names: str) -> None:
+    """Give the ops of these names their first two cases in complex numbers too."""
+
+    def twin(a: Any) -> Any:
+        floats = isinstance(a, np.ndarray) and a.dtype.kind == "f"
+        return a + 1j * rng.normal(size=a.shape) if floats else a
+
+    for name in names:
+        cases[name] += [
+            Case(*map(twin, case.args), order=case.order, torch=case.torch, **case.params)
+            for case in cases[name][:2]
+        ]
 
 
 def repeated(row: np.ndarray, times: int) -> np.ndarray:

@@ -11,9 +11,10 @@ from tests.cases.case import *
 
 __all__ = ["CASES", "REFERENCES", "TORCH"]
 
+NAN = np.array([np.nan, 1.0, np.nan, np.inf, -np.inf])
+
 CASES: dict[str, list[Case]] = {
     "abs": unary(distinct, -800.0, -0.0, 0.0, 800.0),
-    "add": binary(normal),
     "astype": [
         *unary(normal, dtype=np.float64),
         Case(normal(2, 3).astype(np.float32), dtype=np.float64, order=0),
@@ -25,38 +26,40 @@ CASES: dict[str, list[Case]] = {
         Case(distinct(3, 4), max=0.25),
         Case(distinct(3, 4)),
     ],
-    "cos": unary(normal, -800.0, 0.0, 800.0),
-    "divide": binary(normal, positive),
-    "exp": unary(normal, -800.0, 0.0, 700.0),
-    "expm1": unary(normal, -800.0, -1e-20, 0.0, 1e-20, 700.0),
-    "log": unary(positive, 1e-300, 1.0, 1e300),
-    "log1p": unary(positive, -1 + 1e-15, 1e-20, 0.0, 1e300),
+    "copysign": [
+        *binary(distinct, shifted(distinct, 0.2))[:-2],
+        Case(2, distinct(2, 3), order=1),  # a gradient of 0, which depends on nothing
+        Case(0.5, distinct(), order=1),
+        Case(np.array([0.0, -2.0, 2.0]), np.array([-1.0, 0.0, -0.0]), order=0),
+    ],
+    "fabs": [*unary(distinct, -800.0, -0.0, 0.0, 800.0)],
+    "fmax": [
+        *binary(distinct, shifted(distinct, 0.2)),
+        Case(WIDE, WIDE[::-1], order=0),
+        Case(NAN, NAN[::-1], order=0),
+    ],
+    "fmin": [
+        *binary(distinct, shifted(distinct, 0.2)),
+        Case(WIDE, WIDE[::-1], order=0),
+        Case(NAN, NAN[::-1], order=0),
+    ],
     "maximum": [
         *binary(distinct, shifted(distinct, 0.2)),
         Case(WIDE, WIDE[::-1], order=0),
         Case(np.array([1.0, 2.0]), np.array([1.0, 3.0]), order=0),
+        Case(NAN, NAN[::-1], order=0),
     ],
     "minimum": [
         *binary(distinct, shifted(distinct, 0.2)),
         Case(WIDE, WIDE[::-1], order=0),
         Case(np.array([1.0, 2.0]), np.array([1.0, 3.0]), order=0),
+        Case(NAN, NAN[::-1], order=0),
     ],
-    "multiply": binary(normal),
-    "negative": unary(normal, -800.0, 0.0, 800.0),
-    "power": [
-        *binary(positive, normal),
-        Case(normal(2, 3), 3),
-        Case(normal(2, 3), 0),
-        Case(normal(2, 3), 1),
-        Case(positive(2, 3), -2),
-        Case(positive(2, 3), 0.5),
-        Case(np.array([0.0, 0.0, 1.0, 0.0]), np.array([0.0, 2.0, 0.0, 1.0]), order=0),
-        Case(np.array([-2.0, -0.5]), 2.0),
+    "nan_to_num": [
+        *unary(normal, *NAN),
+        Case(NAN, nan=2.0, posinf=3.0, neginf=-4.0, order=0),
+        Case(normal(3, 4), nan=1.0),
     ],
-    "sin": unary(normal, -800.0, 0.0, 800.0),
-    "sqrt": unary(positive, 0.0, 1e-300, 1e300),
-    "square": unary(normal, -1e150, 0.0, 1e150),
-    "subtract": binary(normal),
     "where": [
         Case(mask(3, 4), normal(3, 4), normal(3, 4)),
         Case(mask(3, 1), normal(4), normal(3, 4)),
@@ -76,22 +79,13 @@ REFERENCES: dict[str, Callable[..., Any]] = {
 
 TORCH: dict[str, Any] = {
     "abs": "abs",
-    "add": "add",
     "clip": "clip",
-    "cos": "cos",
-    "divide": "divide",
-    "exp": "exp",
-    "expm1": "expm1",
-    "log": "log",
-    "log1p": "log1p",
+    # torch.copysign's second derivative is 0 only up to rounding
+    "copysign": lambda torch: lambda x, y: torch.where(y.signbit(), -abs(x), abs(x)) + 0 * y,
+    "fmax": "fmax",
+    "fmin": "fmin",
     "maximum": "maximum",
     "minimum": "minimum",
-    "multiply": "multiply",
-    "negative": "negative",
-    "sin": "sin",
-    "sqrt": "sqrt",
-    "square": "square",
-    "subtract": "subtract",
+    "nan_to_num": "nan_to_num",
     "where": "where",
-    "power": "pow",
 }

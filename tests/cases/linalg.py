@@ -53,6 +53,8 @@ CASES: dict[str, list[Case]] = {
         *(Case(normal(*a), normal(*b)) for a, b in MATRICES),
         Case(normal(3, 2).T, normal(3, 4)[::-1]),
         Case(repeated(normal(3), 2), repeated(normal(2), 3)),
+        Case(complex_normal(2, 3), complex_normal(3)),
+        Case(normal(2, 2, 2), complex_normal(2, 2), torch=False),  # which wants one dtype
     ],
 }
 

@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from tests.cases.case import *
 
 __all__ = ["CASES", "REFERENCES", "TORCH"]
@@ -19,16 +17,22 @@ def _flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     return x.reshape((*x.shape[:start], joined, *x.shape[end + 1 :]))
 
 
-def _torch_pad(torch: Any) -> Callable[..., Any]:
-    def pad(x: Any, pad_width: Any, constant_values: float = 0.0) -> Any:
-        widths = np.broadcast_to(pad_width, (x.ndim, 2))[::-1].ravel().tolist()
-        return torch.nn.functional.pad(x, widths, value=constant_values)
-
-    return pad
-
-
 def _torch_transpose(torch: Any) -> Callable[..., Any]:
     return lambda x, axes=None: x.permute(tuple(range(x.ndim))[::-1] if axes is None else axes)
+
+
+def matrices() -> list[Case]:
+    """Cases for what takes two axes and no parameters."""
+    return [
+        Case(normal(2, 3)),
+        Case(normal(1, 3)),
+        Case(normal(3, 1)),
+        Case(normal(0, 3)),
+        Case(normal(2, 3, 2)),
+        Case(normal(3, 2).T),
+        Case(normal(2, 3)[::-1]),
+        Case(repeated(normal(3), 2)),
+    ]
 
 
 CASES: dict[str, list[Case]] = {
@@ -39,14 +43,6 @@ CASES: dict[str, list[Case]] = {
         Case(normal(2, 3), shape=(2, 3)),
         Case(normal(1, 3), shape=(0, 3)),
         Case(normal(3, 1).T, shape=(2, 3)),
-    ],
-    "concatenate": [
-        Case(normal(2, 3), normal(1, 3)),
-        Case(normal(2, 3), normal(2, 1), normal(2, 2), axis=1),
-        Case(normal(2, 3), normal(2, 3), axis=-1),
-        Case(normal(0, 3), normal(2, 3), normal(0, 3)),
-        Case(normal(4)),
-        Case(normal(3, 2).T, normal(2, 3)[::-1], axis=0),
     ],
     "expand_dims": [
         Case(normal(2, 3), axis=0),
@@ -64,13 +60,36 @@ CASES: dict[str, list[Case]] = {
         Case(normal(0, 3), start_dim=1),
         Case(normal(2, 3, 2).T),
     ],
-    "pad": [
-        Case(normal(2, 3), pad_width=1),
-        Case(normal(2, 3), pad_width=((1, 0), (2, 1)), constant_values=3.0),
-        Case(normal(2, 3), pad_width=(1, 2)),
-        Case(normal(3), pad_width=0),
-        Case(normal(0, 2), pad_width=1),
-        Case(normal(3, 2).T, pad_width=((0, 1), (1, 0))),
+    "flip": [
+        Case(normal(2, 3)),
+        Case(normal(2, 3), axis=0),
+        Case(normal(2, 3), axis=-1),
+        Case(normal(2, 3, 2), axis=(0, 2)),
+        Case(normal()),
+        Case(normal(0, 3), axis=1),
+        Case(normal(1, 1)),
+        Case(normal(3, 2).T, axis=1),
+        Case(normal(4)[::-1]),
+        Case(repeated(normal(3), 2)),
+    ],
+    "fliplr": matrices(),
+    "flipud": [*matrices(), Case(normal(4), torch=False)],
+    "moveaxis": [
+        Case(normal(2, 3, 4), source=0, destination=-1),
+        Case(normal(2, 3, 4), source=-1, destination=0),
+        Case(normal(2, 3, 4), source=(0, 1), destination=(2, 0)),
+        Case(normal(2, 3, 4), source=[1, 2], destination=[0, 1]),
+        Case(normal(2, 3, 4), source=1, destination=1),
+        Case(normal(4), source=0, destination=0),
+        Case(normal(0, 1, 2), source=0, destination=2),
+        Case(normal(3, 2).T, source=0, destination=1),
+        Case(normal(2, 3)[::-1], source=1, destination=0),
+        Case(repeated(normal(3), 2), source=0, destination=1),
+    ],
+    "ravel": [
+        *matrices(),
+        Case(normal()),
+        Case(normal(2, 3, 2)),
     ],
     "reshape": [
         Case(normal(2, 6), shape=(3, 4)),
@@ -82,6 +101,25 @@ CASES: dict[str, list[Case]] = {
         Case(normal(3, 4).T, shape=(2, 6)),
         Case(normal(2, 6)[::-1], shape=12),
     ],
+    "roll": [
+        Case(normal(2, 3), shift=1),
+        Case(normal(2, 3), shift=-2, axis=0),
+        Case(normal(2, 3), shift=7, axis=-1),
+        Case(normal(2, 3, 2), shift=(1, -1), axis=(0, 1)),
+        Case(normal(2, 3), shift=1, axis=(0, 1), torch=False),
+        Case(normal(2, 3), shift=(1, 1), axis=(1, 1)),
+        Case(normal(), shift=2, torch=False),
+        Case(normal(0, 3), shift=1, axis=1),
+        Case(normal(3, 2).T, shift=1, axis=1),
+        Case(normal(5)[::-1], shift=2),
+        Case(repeated(normal(3), 2), shift=1),
+    ],
+    "rot90": [
+        *(Case(normal(2, 3), k=k) for k in (0, 1, 2, 3, -1, 5)),
+        Case(normal(2, 3, 4), axes=(1, 2)),
+        Case(normal(2, 3, 4), axes=(2, 0), k=3),
+        *matrices(),
+    ],
     "squeeze": [
         Case(normal(1, 3, 1)),
         Case(normal(1, 3, 1), axis=0),
@@ -91,19 +129,14 @@ CASES: dict[str, list[Case]] = {
         Case(normal(1, 0)),
         Case(normal(3, 1).T),
     ],
-    "stack": [
-        Case(normal(2, 3), normal(2, 3)),
-        Case(normal(2, 3), normal(2, 3), normal(2, 3), axis=1),
-        Case(normal(2, 3), normal(2, 3), axis=-1),
-        Case(normal(), normal()),
-        Case(normal(3)),
-        Case(normal(0, 2), normal(0, 2)),
-        Case(normal(3, 2).T, normal(2, 3)[::-1], axis=-2),
-    ],
     "swapaxes": [
         Case(normal(2, 3, 4), axis1=0, axis2=2),
         Case(normal(2, 3), axis1=-1, axis2=-2),
         Case(normal(2, 0, 1), axis1=1, axis2=1),
+        Case(normal(2, 1), axis1=0, axis2=1),
+        Case(normal(3, 2).T, axis1=0, axis2=-1),
+        Case(normal(4, 3)[::-2], axis1=0, axis2=1),
+        Case(repeated(normal(3), 2), axis1=1, axis2=0),
     ],
     "transpose": [
         Case(normal(2, 3)),
@@ -116,24 +149,49 @@ CASES: dict[str, list[Case]] = {
         Case(normal(2, 3)[::-1]),
     ],
 }
+as_complex(
+    CASES,
+    "broadcast_to",
+    "expand_dims",
+    "flatten",
+    "flip",
+    "fliplr",
+    "flipud",
+    "moveaxis",
+    "ravel",
+    "reshape",
+    "roll",
+    "rot90",
+    "squeeze",
+    "swapaxes",
+    "transpose",
+)
 
 REFERENCES: dict[str, Callable[..., Any]] = {
-    "concatenate": lambda *xs, axis=0: np.concatenate(xs, axis=axis),
     "flatten": _flatten,
-    "pad": lambda x, pad_width, constant_values=0.0: np.pad(
-        x, pad_width, constant_values=constant_values
-    ),
-    "stack": lambda *xs, axis=0: np.stack(xs, axis=axis),
 }
 
 TORCH: dict[str, Any] = {
     "broadcast_to": lambda torch: lambda x, shape: torch.broadcast_to(x, shape),
-    "concatenate": lambda torch: lambda *xs, axis=0: torch.cat(xs, axis),
     "flatten": "flatten",
-    "pad": _torch_pad,
+    "flip": lambda torch: (
+        lambda x, axis=None: torch.flip(
+            x,
+            tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,),
+        )
+    ),
+    "fliplr": "fliplr",
+    "flipud": "flipud",
+    "moveaxis": lambda torch: (
+        lambda x, source, destination: torch.movedim(
+            x, *(v if isinstance(v, int) else tuple(v) for v in (source, destination))
+        )
+    ),
+    "ravel": "ravel",
     "reshape": lambda torch: lambda x, shape: x.reshape(shape),
+    "roll": lambda torch: lambda x, shift, axis=None: torch.roll(x, shift, axis),
+    "rot90": lambda torch: lambda x, k=1, axes=(0, 1): torch.rot90(x, k, axes),
     "squeeze": lambda torch: lambda x, axis=None: x.squeeze() if axis is None else x.squeeze(axis),
-    "stack": lambda torch: lambda *xs, axis=0: torch.stack(xs, axis),
     "swapaxes": lambda torch: lambda x, axis1, axis2: x.swapaxes(axis1, axis2),
     "transpose": _torch_transpose,
 }

@@ -11,7 +11,7 @@ import pytest
 
 import dgrad
 from dgrad import Tensor, ops
-from dgrad.errors import DtypeError, GraphError
+from dgrad.errors import DtypeError
 
 DATA = np.array([[0.3, 1.7, 0.9], [1.2, 0.4, 2.1]])
 
@@ -153,14 +153,3 @@ def test_unpacking_and_length() -> None:
     (g,) = dgrad.grad((first * second).sum(), t)
     np.testing.assert_array_equal(g.data, DATA[::-1])
     assert len(t) == 2
-
-
-@pytest.mark.parametrize(
-    "change",
-    [operator.iadd, operator.isub, operator.imul, operator.itruediv, operator.ipow],
-)
-def test_in_place_operators_are_refused(change: Callable[[Any, Any], Any]) -> None:
-    t = Tensor(DATA.copy(), requires_grad=True)
-    with pytest.raises(GraphError, match="in-place"):
-        change(t, 2.0)
-    np.testing.assert_array_equal(t.data, DATA)

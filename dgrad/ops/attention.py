@@ -1,0 +1,230 @@
+"""Attention: the scaled dot product, and rotary positions for its queries and keys."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from dgrad.core.op import op
+from dgrad.core.stream import Key
+from dgrad.errors import DtypeError, ParameterError, ShapeError
+from dgrad.ops.floats import as_floats
+from dgrad.ops.random import dropout
+from dgrad.ops.reduction import logsumexp
+
+__all__ = ["rotary_embedding", "scaled_dot_product_attention"]
+
+
+def _heads(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return tuple(rng.normal(size=(2, 4, 3)) for _ in range(3)), {"is_causal": True}
+
+
+def _check(q: Any, k: Any, v: Any, mask: Any) -> None:
+    """Raise ShapeError unless q, k, v and mask fit, DtypeError for a mask of integers."""
+    shapes = [np.shape(a) for a in (q, k, v)]
+    leads = {shape[:-2] for shape in shapes}
+    if (
+        min(map(len, shapes)) < 2
+        or len(leads) > 1
+        or (shapes[0][-1] != shapes[1][-1] or shapes[1][-2] != shapes[2][-2])
+    ):
+        raise ShapeError(
+            f"scaled_dot_product_attention: needs q (..., t, d), k (..., s, d), v (..., s, e) with "
+            f"equal leading axes, got {', '.join(map(str, shapes))}"
+        )
+    if mask is None:
+        return
+    scores, given = (*shapes[0][:-1], shapes[1][-2]), np.shape(mask)
+    pairs = zip(given[::-1], scores[::-1], strict=False)
+    if len(given) > len(scores) or any(n not in (1, m) for n, m in pairs):
+        raise ShapeError(
+            f"scaled_dot_product_attention: mask {given} does not broadcast to the scores {scores}"
+        )
+    if mask.dtype.kind not in "bf":
+        raise DtypeError(
+            f"scaled_dot_product_attention: mask must be boolean (True takes part) or floats that "
+            f"are added, got {mask.dtype}"
+        )
+
+
+def _shut(t: int, s: int) -> Any:
+    """Where a query may not look ahead, (t, s)."""
+    return ~np.tri(t, s, dtype=bool)
+
+
+def _spread_of(q: Any, scale: float | None) -> float:
+    return 1 / math.sqrt(np.shape(q)[-1] or 1) if scale is None else scale
+
+
+def _factor(shape: tuple[int, ...], dtype: Any, dropout_p: float, key: Key | None) -> Any:
+    """What dropout multiplies the weights by, or None."""
+    if not dropout_p:
+        return None
+    if key is None:
+        raise ParameterError(
+            "scaled_dot_product_attention", "key", "given with dropout_p (dgrad.core.stream)", key
+        )
+    return dropout(np.ones(shape, dtype), p=dropout_p, key=key)
+
+
+@op(keeps=("exponentials", "rest"), example=_heads)
+def scaled_dot_product_attention(
+    q: Any,
+    k: Any,
+    v: Any,
+    mask: Any = None,
+    *,
+    is_causal: bool = False,
+    scale: float | None = None,
+    dropout_p: float = 0.0,
+    key: Key | None = None,
+) -> Any:
+    """softmax(scale q k^T + mask) v (Vaswani et al. 2017, equation 1).
+
+    q: (..., t, d), k: (..., s, d), v: (..., s, e), equal leading axes -> (..., t, e).
+    mask: broadcasts to (..., t, s); True takes part, or floats that are added. is_causal: query i
+    sees keys 0 to i, on top of the mask. A query that sees nothing gives 0. scale: 1 / sqrt(d)
+    unless given. dropout_p: the share of weights dropped, by `key` as in dropout.
+    Raises ShapeError, DtypeError, ParameterError.
+    """
+    q, k, v = (np.asarray(as_floats(a)) for a in (q, k, v))
+    mask = None if mask is None else np.asarray(mask)
+    _check(q, k, v, mask)
+    # Kept as (..., s, t): over the last axis but one, NumPy's maximum takes a third of the time.
+    scores = k @ (q * _spread_of(q, scale)).swapaxes(-1, -2)
+    if mask is not None:
+        mask = np.atleast_2d(mask).swapaxes(-1, -2)
+        if mask.dtype.kind == "b":
+            np.copyto(scores, -math.inf, where=~mask)
+        else:
+            scores = scores + mask
+    if is_causal:
+        np.copyto(scores, -math.inf, where=_shut(*q.shape[-2:-1], *k.shape[-2:-1]).T)
+    scores -= np.maximum.reduce(
+        scores, axis=-2, keepdims=True, initial=float(np.finfo(scores.dtype).min)
+    )
+    e = np.exp(scores, out=scores)
+    total = (np.ones(e.shape[-2], e.dtype) @ e)[..., None]  # (..., t, 1)
+    rest = 1 / (total + (total == 0))  # what turns e into weights
+    factor = _factor((*q.shape[:-1], k.shape[-2]), e.dtype, dropout_p, key)
+    out = (e if factor is None else e * factor.swapaxes(-1, -2)).swapaxes(-1, -2) @ v
+    return np.multiply(out, rest, out=out), e, rest
+
+
+def _weights(q: Any, k: Any, mask: Any, is_causal: bool, scale: float) -> Any:
+    """softmax(scale q k^T + mask), of arrays or Tensors; rows of nothing are 0."""
+    scores = np.matmul(q * scale, np.swapaxes(k, -1, -2))
+    if not np.shape(scores)[-1]:
+        return scores
+    if mask is not None:
+        mask = mask if hasattr(mask, "dtype") else np.asarray(mask)
+        added = mask.dtype.kind != "b"
+        scores = scores + mask if added else np.where(mask, scores, -math.inf)
+    if is_causal:
+        scores = np.where(_shut(*np.shape(scores)[-2:]), -math.inf, scores)
+    peak = logsumexp(scores, axis=-1, keepdims=True)
+    return np.exp(scores - np.where(np.isfinite(peak), peak, 0.0))
+
+
+def _attention_rule(
+    g: Any,
+    q: Any,
+    k: Any,
+    v: Any,
+    mask: Any,
+    out: Any,
+    is_causal: bool,
+    scale: float | None,
+    dropout_p: float,
+    key: Key | None,
+    needs: Any,
+) -> list[Any]:
+    scale = _spread_of(q, scale)
+    weights = _weights(q, k, mask, is_causal, scale)
+    factor = _factor(np.shape(weights), weights.dtype, dropout_p, key)
+    by_weights = np.matmul(g, np.swapaxes(v, -1, -2))
+    dropped = weights if factor is None else weights * factor
+    if factor is not None:
+        by_weights = by_weights * factor
+    by_scores = weights * (by_weights - np.add.reduce(g * out, axis=-1, keepdims=True))
+    return [
+        np.matmul(by_scores, k) * scale if needs[0] else None,
+        np.matmul(np.swapaxes(by_scores, -1, -2), q) * scale if needs[1] else None,
+        np.matmul(np.swapaxes(dropped, -1, -2), g) if needs[2] else None,
+        _summed_to(by_scores, np.shape(mask)) if needs[3] else None,
+    ]
+
+
+def _summed_to(g: Any, shape: tuple[int, ...]) -> Any:
+    """g summed over the axes that a mask of `shape` was repeated along."""
+    lead = np.ndim(g) - len(shape)
+    axes = [i + lead for i, n in enumerate(shape) if n == 1]
+    return np.reshape(np.add.reduce(g, axis=(*range(lead), *axes)), shape)
+
+
+def _attention_fast(
+    g: Any,
+    q: Any,
+    k: Any,
+    v: Any,
+    mask: Any,
+    out: Any,
+    exponentials: Any,
+    rest: Any,
+    scale: float | None,
+    dropout_p: float,
+    key: Key | None,
+    needs: Any,
+) -> list[Any]:
+    scale = _spread_of(q, scale)
+    factor = _factor((*q.shape[:-1], k.shape[-2]), exponentials.dtype, dropout_p, key)
+    factor = None if factor is None else factor.swapaxes(-1, -2)
+    g = g * rest  # the exponentials stay as they are: this is the smaller array
+    dropped = exponentials if factor is None else exponentials * factor
+    by_v = dropped @ g if needs[2] else None
+    by_scores = v @ g.swapaxes(-1, -2)
+    if factor is not None:
+        by_scores *= factor
+    by_scores -= np.vecdot(g, out)[..., None, :]
+    by_scores *= exponentials
+    by_q = by_scores.swapaxes(-1, -2) @ k if needs[0] else None
+    by_k = by_scores @ q if needs[1] else None
+    for gradient in (by_q, by_k):
+        if gradient is not None:
+            gradient *= scale
+    by_mask = _summed_to(by_scores.swapaxes(-1, -2), np.shape(mask)) if needs[3] else None
+    return [by_q, by_k, by_v, by_mask]
+
+
+scaled_dot_product_attention.vjp(_attention_rule)
+scaled_dot_product_attention.fast_vjp(_attention_fast)
+
+
+@op(example=lambda rng: ((rng.normal(size=(2, 3, 4)),), {"offset": 2}))
+def rotary_embedding(
+    x: Any, *, offset: int = 0, base: float = 10000.0, inverse: bool = False
+) -> Any:
+    """Pairs (x_i, x_(i + d/2)) turned by position * base^(-2i/d) (Su et al. 2021).
+
+    x: (..., t, d), d even; the positions are offset to offset + t - 1. inverse: turned back.
+    -> the shape of x. Raises ShapeError.
+    """
+    x = np.asarray(as_floats(x))
+    if x.ndim < 2 or x.shape[-1] % 2:
+        raise ShapeError(f"rotary_embedding: x must be (..., t, d) with an even d, got {x.shape}")
+    t, d = x.shape[-2:]
+    angles = np.outer(np.arange(offset, offset + t), base ** -(np.arange(d // 2) * (2 / (d or 1))))
+    cosine, sine = np.cos(angles).astype(x.dtype), np.sin(angles).astype(x.dtype)
+    if inverse:
+        sine = -sine
+    first, second = x[..., : d // 2], x[..., d // 2 :]
+    return np.concatenate([first * cosine - second * sine, second * cosine + first * sine], axis=-1)
+
+
+rotary_embedding.vjp(
+    x=lambda g, offset, base, inverse: rotary_embedding(
+        g, offset=offset, base=base, inverse=not inverse
+    )
+)

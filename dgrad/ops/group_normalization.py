@@ -1,0 +1,164 @@
+"""Normalisation of groups of channels, every example by itself. The channels are axis 1."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from dgrad.core.op import op
+from dgrad.errors import ParameterError, ShapeError
+from dgrad.ops.floats import as_floats
+from dgrad.ops.standardization import pull, row_moments, standardised
+
+__all__ = ["group_norm", "instance_norm"]
+
+
+def _channels(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (rng.normal(size=(2, 4, 3)), rng.normal(size=4), rng.normal(size=4)), {}
+
+
+def _checked(name: str, x: Any, weight: Any, bias: Any) -> Any:
+    """x as an array of floats; ShapeError unless all fit."""
+    x = np.asarray(as_floats(x))
+    if x.ndim < 2:
+        raise ShapeError(f"{name}: x must be (n, channels, ...), got {x.shape}")
+    for label, value in (("weight", weight), ("bias", bias)):
+        if value is not None and np.shape(value) != x.shape[1:2]:
+            raise ShapeError(
+                f"{name}: {label} has shape {np.shape(value)}, needs {x.shape[1:2]}, one number "
+                f"for each channel of x {x.shape}"
+            )
+    return x
+
+
+def _sizes(shape: tuple[int, ...], groups: int) -> tuple[int, int, int, int]:
+    """Examples, channels, places of each channel, and numbers in each group."""
+    n, channels, places = shape[0], shape[1], math.prod(shape[2:])
+    return n, channels, places, channels // groups * places
+
+
+def _rows(x: Any, groups: int) -> Any:
+    """(n, c, ...) -> (n * groups, numbers in a group)."""
+    n, _, _, size = _sizes(np.shape(x), groups)
+    return np.reshape(x, (n * groups, size))
+
+
+def _forward(x: Any, weight: Any, bias: Any, groups: int, eps: float) -> Any:
+    """The output, and what is kept of each group, (n * groups, 1): its mean and its factor."""
+    n, channels, places, _ = _sizes(x.shape, groups)
+    centred, mean, var = row_moments(_rows(x, groups))
+    factor = 1 / np.sqrt(var + eps)
+    if weight is None:
+        centred *= factor
+        out = centred.reshape(n, channels, places)
+    else:
+        out = centred.reshape(n, channels, places)
+        out *= (_of_channels(factor, n, groups, channels) * weight)[:, :, None]
+    if bias is not None:
+        out += np.reshape(bias, (channels, 1))
+    return out.reshape(x.shape), mean, factor
+
+
+def _of_channels(value: Any, n: int, groups: int, channels: int) -> Any:
+    """What each group has, (n * groups, 1), as each channel's: (n, channels)."""
+    return np.repeat(value.reshape(n, groups), channels // groups, axis=1)
+
+
+def _gradients(g: Any, x: Any, weight: Any, groups: int, eps: float, needs: Any) -> list[Any]:
+    """Gradients with respect to x, weight and bias."""
+    n, channels, places, _ = _sizes(g.shape, groups)
+    unit, factor = standardised(_rows(x, groups), eps)
+    each = np.reshape(g, (n, channels, places))
+    by_weight = by_bias = None
+    if needs[1]:
+        by_weight = np.add.reduce(each * np.reshape(unit, (n, channels, places)), axis=(0, 2))
+    if needs[2]:
+        by_bias = np.add.reduce(each, axis=(0, 2))
+    if weight is not None:
+        each = each * np.reshape(weight, (channels, 1))
+    by_x = pull(np.reshape(each, np.shape(unit)), unit, factor)
+    return [np.reshape(by_x, g.shape), by_weight, by_bias]
+
+
+def _fast_gradients(
+    g: Any, x: Any, weight: Any, mean: Any, factor: Any, groups: int, needs: Any
+) -> list[Any]:
+    """The same of arrays. The gradient of x is a g + b (x - mean) + c, constants of a channel."""
+    n, channels, places, size = _sizes(g.shape, groups)
+    each = g.reshape(n, channels, places)
+    centred = (_rows(x, groups) - mean).reshape(n, channels, places)
+    total = each @ np.ones(places, g.dtype)  # (n, channels)
+    along = np.vecdot(each, centred)
+    factor = _of_channels(factor, n, groups, channels)
+    scale = factor if weight is None else factor * weight
+    by_weight = np.add.reduce(along * factor, axis=0) if needs[1] else None
+    by_bias = np.add.reduce(total, axis=0) if needs[2] else None
+    if not needs[0]:
+        return [None, by_weight, by_bias]
+    total, along = (_group_mean(v * scale, groups, size) for v in (total, along))
+    by_x = each * scale[:, :, None]
+    centred *= (along * factor * factor)[:, :, None]
+    by_x -= centred
+    by_x -= total[:, :, None]
+    return [by_x.reshape(g.shape), by_weight, by_bias]
+
+
+def _group_mean(value: Any, groups: int, size: int) -> Any:
+    """(n, channels) sums -> the mean of the numbers of each one's group, (n, channels)."""
+    n, channels = value.shape
+    sums = np.add.reduce(value.reshape(n, groups, channels // groups), axis=-1)
+    return np.repeat(sums / (size or 1), channels // groups, axis=1)
+
+
+@op(keeps=("mean", "factor"), example=lambda rng: (_channels(rng)[0], {"groups": 2}))
+def group_norm(
+    x: Any, weight: Any = None, bias: Any = None, *, groups: int, eps: float = 1e-5
+) -> Any:
+    """(x - mean) / sqrt(var + eps) * weight + bias, over each group of channels (Wu & He 2018).
+
+    x: (n, c, ...), groups divides c; weight, bias: (c,) or None -> the shape of x. var is biased.
+    Raises ShapeError, ParameterError.
+    """
+    x = _checked("group_norm", x, weight, bias)
+    if groups < 1 or x.shape[1] % groups:
+        raise ParameterError(
+            "group_norm", "groups", f"a divisor of the {x.shape[1]} channels", groups
+        )
+    return _forward(x, weight, bias, groups, eps)
+
+
+def _group_rule(g: Any, x: Any, weight: Any, groups: int, eps: float, needs: Any) -> list[Any]:
+    return _gradients(g, x, weight, groups, eps, needs)
+
+
+def _group_fast(
+    g: Any, x: Any, weight: Any, mean: Any, factor: Any, groups: int, needs: Any
+) -> list[Any]:
+    return _fast_gradients(g, x, weight, mean, factor, groups, needs)
+
+
+group_norm.vjp(_group_rule)
+group_norm.fast_vjp(_group_fast)
+
+
+@op(keeps=("mean", "factor"), example=_channels)
+def instance_norm(x: Any, weight: Any = None, bias: Any = None, *, eps: float = 1e-5) -> Any:
+    """(x - mean) / sqrt(var + eps) * weight + bias, over each channel (Ulyanov et al. 2016).
+
+    group_norm with as many groups as channels.
+    x: (n, c, ...), weight, bias: (c,) or None -> the shape of x. Raises ShapeError.
+    """
+    x = _checked("instance_norm", x, weight, bias)
+    return _forward(x, weight, bias, x.shape[1] or 1, eps)
+
+
+instance_norm.vjp(
+    lambda g, x, weight, eps, needs: _gradients(g, x, weight, g.shape[1] or 1, eps, needs)
+)
+instance_norm.fast_vjp(
+    lambda g, x, weight, mean, factor, needs: _fast_gradients(
+        g, x, weight, mean, factor, g.shape[1] or 1, needs
+    )
+)

@@ -1,0 +1,29 @@
+"""Cases of dgrad/ops/complex_numbers.py; more, with complex arguments, in its test file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tests.cases.case import *
+
+__all__ = ["CASES", "REFERENCES", "TORCH"]
+
+CASES: dict[str, list[Case]] = {
+    "angle": unary(distinct, -800.0, 0.0, 800.0),
+    "conj": unary(normal, -800.0, 0.0, 800.0),
+    "imag": unary(normal, -800.0, 0.0, 800.0),
+    "make_complex": binary(normal),
+    "real": unary(normal, -800.0, 0.0, 800.0),
+}
+
+REFERENCES: dict[str, Callable[..., Any]] = {
+    "make_complex": lambda re, im: np.add(re, np.multiply(im, 1j)),
+}
+
+TORCH: dict[str, Any] = {
+    "angle": "angle",
+    "conj": "conj_physical",
+}
