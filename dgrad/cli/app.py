@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from dgrad.cli import check_gradients, evaluate, train
+from dgrad.cli import check_gradients, evaluate, graph, train
 from dgrad.cli.interrupts import Leave
 from dgrad.cli.messages import crash_report, error_text, user_error, wrapped
 from dgrad.cli.options import Traceback, wanted
@@ -58,6 +58,9 @@ app.command("eval", epilog="Example: dgrad eval runs/digits_mlp/001 --split val"
 )
 app.command("gradcheck", epilog="Example: dgrad gradcheck configs/digits_mlp.yaml -o report.json")(
     _kept(check_gradients.gradcheck)
+)
+app.command("graph", epilog="Example: dgrad graph configs/digits_mlp.yaml --format dot -o net.dot")(
+    _kept(graph.graph)
 )
 
 

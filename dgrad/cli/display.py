@@ -65,6 +65,10 @@ class PlainLines:
         """Print the record."""
         self._print(value_line(record))
 
+    def warned(self, text: str) -> None:
+        """Print it."""
+        self._print(f"warning: {text}")
+
     def finished(self, outcome: str) -> None:
         """End the heartbeat; say that training stopped before its end."""
         self._over.set()
@@ -101,6 +105,10 @@ class JsonEvents:
     def evaluated(self, record: Mapping[str, Any], seconds: float) -> None:
         """The record, and the seconds so far."""
         self.event("evaluation", **record, seconds=round(seconds, 3))
+
+    def warned(self, text: str) -> None:
+        """An event of its own."""
+        self.event("warning", message=text)
 
     def finished(self, outcome: str) -> None:
         """How the loop ended."""
@@ -177,6 +185,10 @@ class LiveDisplay:
     def _print(self, line: str) -> None:
         if self._bar is not None:
             self._bar.console.print(printable(line), soft_wrap=True)
+
+    def warned(self, text: str) -> None:
+        """Leave it above the bar."""
+        self._print(f"warning: {text}")
 
     def finished(self, outcome: str) -> None:
         """Take the bar away."""

@@ -49,7 +49,7 @@ def error_text(error: DgradError) -> str:
     """The message of an error, as the user sees it."""
     if not isinstance(error, ConfigError):
         # The items of a list are indented; any other line break is one in a name.
-        lines = f"error[{error.fault}] {error}".split("\n  ")
+        lines = f"error[{error.fault}] {error}{_notes(error)}".split("\n  ")
         return "\n  ".join(map(printable, lines))
     count = len(error.problems)
     lines = [line for problem in error.problems for line in _problem_lines(problem)]

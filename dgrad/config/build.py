@@ -316,7 +316,16 @@ def build_trainer(config: Config, data: LoadedData) -> Trainer:
         stop_metric=_monitored(stop.metric if stop else train.checkpoint.best, splits),
         patience=stop.patience if stop else None,
     )
-    trainer = Trainer(model, loss, optimizer, splits, settings, schedule=schedule, metrics=metrics)
+    trainer = Trainer(
+        model,
+        loss,
+        optimizer,
+        splits,
+        settings,
+        schedule=schedule,
+        metrics=metrics,
+        unreached=unreached,
+    )
     _check_monitored(config, trainer)
     return trainer
 

@@ -194,6 +194,10 @@ class _Recorder:
         timing = {"step": record["step"], "seconds": seconds, "steps_per_second": rate}
         self._directory.log_timing(timing)
 
+    def warned(self, text: str) -> None:
+        """log.txt keeps it."""
+        self._directory.log.append(f"warning: {text}")
+
     def finished(self, outcome: str) -> None:
         """log.txt says how the loop ended."""
         self._directory.log.append(f"training ended: {outcome}")

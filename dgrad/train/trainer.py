@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from dgrad.nn.module import Module
 from dgrad.optim.clipping import clip_grad_norm_
 from dgrad.optim.optimizer import Optimizer
 from dgrad.randomness import Purpose
+from dgrad.train.divergence import first_fault
 from dgrad.train.evaluation import evaluate
 from dgrad.train.metrics import Metric
 
@@ -83,6 +85,9 @@ class Watcher(Protocol):
     def evaluated(self, record: Mapping[str, Any], seconds: float) -> None:
         """An evaluation: epoch, step, train/loss, val/loss, ...; seconds of training so far."""
 
+    def warned(self, text: str) -> None:
+        """What the user should know, found after the first step."""
+
     def finished(self, outcome: str) -> None:
         """The loop is over: "done", "early stop", "interrupted", or "failed" by an exception."""
 
@@ -101,6 +106,7 @@ class Trainer:
 
     splits: "train" and, if there are any rows, "val" and "test". schedule: step -> factor of the
     learning rate. Every random draw is a function of (seed, step), so a run repeats bit for bit.
+    unreached: names of parameters without a gradient that the user has been told of already.
     """
 
     def __init__(
@@ -113,10 +119,12 @@ class Trainer:
         *,
         schedule: Callable[[int], float] = lambda step: 1.0,
         metrics: Mapping[str, Metric] | None = None,
+        unreached: Collection[str] = (),
     ) -> None:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.splits, self.settings, self.schedule = splits, settings, schedule
         self.metrics = dict(metrics or {})
+        self.unreached = frozenset(unreached)
         self.progress = Progress()
         self.stop_requested = False  # set by a signal handler: the step at hand is finished first
         self.parameters = list(model.parameters())
@@ -147,6 +155,7 @@ class Trainer:
         the best metric improves, and at the end. A stop request saves at once, and evaluates only
         if it is time to: a run that goes on from there measures what an undisturbed one does.
         A model in training mode keeps the modes of its modules, one that is not is put into it.
+        After the first step watchers are told which parameters got no gradient.
         Raises DivergedError (exit code 5) when the loss or what is to be saved is not finite.
         """
         if not self.model.training:
@@ -164,16 +173,32 @@ class Trainer:
         return outcome
 
     def _steps(self, save: Save | None, watchers: Sequence[Watcher], begun: float) -> str:
-        progress = self.progress
+        progress, first = self.progress, True
         while progress.step < self.total_steps:
             if self._should_stop():  # where a run came back from that had stopped
                 return "early stop"
             for batch in self.batches.epoch(progress.epoch, progress.step % len(self.batches)):
                 self.train_step(*batch)
+                if first:
+                    self._tell_unreached(watchers)
+                    first = False
                 outcome = self._between_steps(save, watchers, begun)
                 if outcome:
                     return outcome
         return "done"
+
+    def _tell_unreached(self, watchers: Sequence[Watcher]) -> None:
+        """Warn of parameters that are trained but got no gradient in the step just made."""
+        named = self.model.named_parameters()
+        without = [name for name, p in named if p.requires_grad and p.grad is None]
+        new = [name for name in without if name not in self.unreached]
+        if new:
+            text = (
+                f"step {self.progress.step} gave no gradient to {', '.join(new)}: the loss does "
+                f"not depend on them; dgrad.explain_grad tells why"
+            )
+            for watcher in watchers:
+                watcher.warned(text)
 
     def _between_steps(
         self, save: Save | None, watchers: Sequence[Watcher], begun: float
@@ -209,6 +234,7 @@ class Trainer:
             if not math.isfinite(value):
                 raise DivergedError(
                     f"the loss is {value} at step {progress.step + 1}; nothing was updated. "
+                    f"{self._first_fault(inputs, targets)}"
                     f"Try a lower learning rate, train.clip_norm, or look for bad values in the "
                     f"data"
                 )
@@ -219,7 +245,8 @@ class Trainer:
             if not math.isfinite(norm):
                 raise DivergedError(
                     f"the norm of the gradients is {norm} at step {progress.step + 1}; "
-                    f"nothing was updated. Try a lower learning rate",
+                    f"nothing was updated. {self._first_fault(inputs, targets)}"
+                    f"Try a lower learning rate",
                     fault="T02",
                 )
         optimizer.scale_lr(self.schedule(progress.step))
@@ -229,6 +256,11 @@ class Trainer:
         progress.epoch_loss += value * len(inputs)
         progress.epoch_rows += len(inputs)
         return value
+
+    def _first_fault(self, inputs: np.ndarray, targets: np.ndarray) -> str:
+        """What was not finite first in the step at hand, with its random draws; see divergence."""
+        draws = functools.partial(stream.at, self.settings.seed, Purpose.STEP, self.progress.step)
+        return first_fault(self.model, self.loss, inputs, targets, draws)
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Copies of all that training changes, by "model.name" and "optimizer.slot.name".

@@ -143,6 +143,25 @@ def test_the_cursor_comes_back_when_training_fails(
     assert "error[T01]" in result.err[result.err.rindex(SHOW) :]
 
 
+def test_a_warning_stays_above_the_bar(terminal: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "twice.py").write_text(
+        "import numpy as np\n"
+        "from dgrad.nn import Module, Parameter\n"
+        "from dgrad.registry import layers\n\n"
+        '@layers.register("twice")\n'
+        "class Twice(Module):\n"
+        "    def __init__(self):\n"
+        "        self.spare = Parameter(np.ones(1, np.float32))\n\n"
+        "    def forward(self, x):\n"
+        "        return 2 * x if self.training else x * self.spare\n"
+    )
+    write_toy(tmp_path, CLASSES.replace("- relu", "- twice") + "plugins: [./twice.py]\n")
+    left = screen(terminal("train", "toy.yaml", width=150).err)
+    row = next(i for i, line in enumerate(left) if line.startswith("warning: step 1 gave no"))
+    assert "twice.spare" in left[row]
+    assert "val/loss" in left[row + 1]
+
+
 def test_L06_ascii_streams(cli: Cli, terminal: Callable[..., Result], tmp_path: Path) -> None:
     write_toy(tmp_path, CLASSES.replace("kind", "K\u00fcche"))
     table = tmp_path / "classes.csv"

@@ -571,3 +571,50 @@ def test_D12_D13_warnings_are_told_and_not_in_quiet(here: Here, tmp_path: Path) 
     assert "warning: standardize: 1 features are constant in training\n" in result.err
     assert here("train", "toy.yaml", "--quiet").err == ""
     assert here("train", "toy.yaml", "--json").out.startswith('{"event": "start"')
+
+
+SPARE = """\
+import numpy as np
+from dgrad.nn import Module, Parameter
+from dgrad.registry import layers
+
+@layers.register("spare")
+class Spare(Module):
+    def __init__(self, wrong: bool = False):
+        self.wrong, self.late = wrong, Parameter(np.ones(1, np.float32))
+
+    def forward(self, x):
+        if not self.training:
+            return x * self.late
+        return x + np.ones(5, np.float32) if self.wrong else x * self.late.detach()
+"""
+
+
+def test_a_parameter_without_gradient_in_training_is_told_once(here: Here, tmp_path: Path) -> None:
+    (tmp_path / "spare.py").write_text(SPARE)
+    write_toy(tmp_path, changed("- relu", "- spare") + "plugins: [./spare.py]\n")
+    told = "step 1 gave no gradient to spare.late: the loss does not depend on them; "
+    result = here("train", "toy.yaml")
+    assert result.code == 0
+    assert result.err.count(f"\nwarning: {told}") == 1
+    assert f"warning: {told}" in (tmp_path / "runs" / "toy" / "001" / "log.txt").read_text()
+    events = [json.loads(line) for line in here("train", "toy.yaml", "--json").out.splitlines()]
+    assert [e["message"][: len(told)] for e in events if e["event"] == "warning"] == [told]
+    assert here("train", "toy.yaml", "--quiet").err == ""
+
+
+def test_an_error_while_training_names_the_layer(here: Here, tmp_path: Path) -> None:
+    (tmp_path / "spare.py").write_text(SPARE)
+    layer = "- spare: {wrong: true}"
+    write_toy(tmp_path, changed("- relu", layer) + "plugins: [./spare.py]\n")
+    result = here("train", "toy.yaml")
+    assert result.code == 2
+    assert "error[C23] add(float32[16, 8], float32[5]): " in result.err
+    assert result.err.rstrip().endswith(", in layer spare: Spare()")
+
+
+def test_T01_divergence_names_the_operation_and_its_layer(here: Here, tmp_path: Path) -> None:
+    result = here("train", "toy.yaml", "optimizer={sgd: {lr: 1e30}}", "schedule=constant")
+    assert result.code == 5
+    assert re.search(r"It began here: \w+, called at .*: its result .* at index \(", result.err)
+    assert re.search(r"; in layer (linear|relu|loss|\w+_2)\b", result.err)

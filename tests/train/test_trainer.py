@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,7 +15,7 @@ from dgrad.core import stream
 from dgrad.core.stream import manual_seed
 from dgrad.core.tensor import Tensor
 from dgrad.errors import DivergedError
-from dgrad.nn import Linear, Module, MSELoss, Sequential
+from dgrad.nn import Linear, Module, MSELoss, Parameter, Sequential
 from dgrad.nn.dropout import Dropout
 from dgrad.optim import SGD, Adam, Optimizer
 from dgrad.randomness import Purpose
@@ -70,6 +71,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.records: list[dict[str, Any]] = []
+        self.warnings: list[str] = []
         self.outcome = ""
         self.begun = 0
 
@@ -78,6 +80,9 @@ class Watch:
 
     def evaluated(self, record: Mapping[str, Any], seconds: float) -> None:
         self.records.append(dict(record))
+
+    def warned(self, text: str) -> None:
+        self.warnings.append(text)
 
     def finished(self, outcome: str) -> None:
         self.outcome = outcome
@@ -384,6 +389,90 @@ def test_T01_a_loss_that_is_not_finite_stops_before_the_update() -> None:
     assert (watch.begun, watch.outcome, saves.made) == (1, "failed", [])
 
 
+class Log(Module):
+    """log(x), on which a hook may be set."""
+
+    def forward(self, x: Any) -> Any:
+        return np.log(x)
+
+
+def test_T01_the_first_operation_that_was_not_finite_is_named_with_its_layer() -> None:
+    data = Examples(np.abs(examples().inputs), examples().targets)
+    data.inputs[7, 1] = 0.0
+    t = trainer(model(Dropout(0.5), Log()), {"train": data}, best="train/loss", batch_size=ROWS)
+    before = weights(t)
+    with pytest.raises(DivergedError) as e:
+        t.fit()
+    text = str(e.value)
+    assert re.match(r"the loss is (nan|-?inf) at step 1; nothing was updated\. ", text)
+    assert re.search(r"It began here: log, called at .+: its result of shape \(10, 3\) is ", text)
+    assert re.search(r"is -inf at index \(\d, \d\); inputs x: .*; in layer 1: Log\(\)\. ", text)
+    assert text.endswith("bad values in the data")
+    np.testing.assert_array_equal(weights(t), before)
+    assert all(p.grad is None for p in t.parameters)
+
+
+def test_T01_the_rerun_draws_what_the_step_drew() -> None:
+    masks: list[np.ndarray] = []
+
+    class Look(Module):
+        def forward(self, x: Any) -> Any:
+            masks.append(np.asarray(x.data) == 0)
+            return x * math.nan
+
+    t = trainer(model(Dropout(0.5), Look()), best="train/loss")
+    t.progress.step = 2
+    x, y = np.ones((4, 3)), np.ones((4, 1))
+    with pytest.raises(DivergedError, match=r"at step 3; .* multiply, called at ") as e:
+        t.train_step(x, y)
+    assert "; in layer 1: Look(). " in str(e.value)
+    assert len(masks) == 2
+    np.testing.assert_array_equal(*masks)
+
+
+def test_T01_a_layer_that_leaves_the_graph_does_not_hide_the_fault() -> None:
+    class Plain(Module):
+        def forward(self, x: Any) -> Any:
+            return Tensor(np.asarray(x) + 1)  # refused for what requires grad
+
+    class Blow(Module):
+        def forward(self, x: Any) -> Any:
+            return x / 0.0
+
+    net = Sequential(Plain(), *model(), Blow()).double()
+    t = trainer(net)
+    x, y = np.ones((4, 3)), np.ones((4, 1))
+    with np.errstate(all="ignore"), pytest.raises(DivergedError, match="here: divide, called at"):
+        t.train_step(x, y)
+
+
+@pytest.mark.parametrize("where", ["inputs", "targets", "0.bias"])
+def test_T01_what_was_not_finite_before_the_step_is_named(where: str) -> None:
+    t = trainer()
+    x, y = np.ones((4, 3)), np.ones((4, 1))
+    array = {"inputs": x, "targets": y, "0.bias": t.parameters[1].data}[where]
+    array[(array.shape[0] - 1, *[0] * (array.ndim - 1))] = math.inf
+    index = re.escape(str((array.shape[0] - 1, *[0] * (array.ndim - 1))))
+    with pytest.raises(DivergedError, match=rf"\. {where} had inf at index {index} before the st"):
+        t.train_step(x, y)
+
+
+def test_T02_the_backward_that_was_not_finite_first_is_named() -> None:
+    class Root(Module):
+        def __init__(self) -> None:
+            self.scale = Parameter(np.zeros(()))
+
+        def forward(self, x: Any) -> Any:
+            return x + np.sqrt(self.scale)
+
+    t = trainer(model(Root()), clip_norm=1.0)
+    x, y = next(iter(t.batches.epoch(0)))
+    with np.errstate(all="ignore"), pytest.raises(DivergedError) as e:
+        t.train_step(x, y)
+    assert e.value.fault == "T02"
+    assert re.search(r"It began here: backward of sqrt, called at .*: the gradient", str(e.value))
+
+
 def test_T02_a_gradient_that_is_not_finite_is_found_when_clipping() -> None:
     t = trainer(clip_norm=1.0)
     t.parameters[0].register_hook(lambda g: g * math.inf)
@@ -415,6 +504,43 @@ def test_T08_optimizer_state_that_is_not_finite_is_named_and_not_saved() -> None
     with pytest.raises(DivergedError, match=message) as e:
         t.fit(save=saves)
     assert (e.value.fault, saves.made) == ("T08", [])
+
+
+class Spare(Module):
+    """x, with parameters that are not used, frozen, or used but zero in effect."""
+
+    def __init__(self) -> None:
+        self.spare, self.other = Parameter(np.ones(2)), Parameter(np.ones(3))
+        self.frozen = Parameter(np.ones(2), requires_grad=False)
+        self.nothing = Parameter(np.zeros(()))
+
+    def forward(self, x: Any) -> Any:
+        return x + 0.0 * self.nothing
+
+
+def test_parameters_that_got_no_gradient_are_told_after_the_first_step() -> None:
+    t, watch = trainer(model(Spare()), epochs=2), Watch()
+    t.fit(watchers=[watch])
+    (text,) = watch.warnings  # once
+    assert text.startswith("step 1 gave no gradient to 0.spare, 0.other: ")
+    net = model(Spare())
+    known = Trainer(
+        net,
+        MSELoss(),
+        SGD(net.parameters(), lr=0.1),
+        {"train": examples()},
+        Settings(**{**SETTINGS, "best": "train/loss"}),
+        unreached=["0.spare"],
+    )
+    watch = Watch()
+    known.fit(watchers=[watch])
+    assert [text.split(":")[0] for text in watch.warnings] == ["step 1 gave no gradient to 0.other"]
+
+
+def test_no_warning_where_every_parameter_got_a_gradient() -> None:
+    t, watch = trainer(), Watch()
+    t.fit(watchers=[watch])
+    assert watch.warnings == []
 
 
 def test_watchers_are_told_of_any_failure() -> None:
