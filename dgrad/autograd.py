@@ -1,4 +1,4 @@
-"""What PyTorch users look for under `autograd`: grad, backward, Function, modes, hooks on values."""
+"""What PyTorch users look for under `autograd`: grad, backward, Function, modes, hooks."""
 
 from dgrad.core.backward import backward, grad
 from dgrad.core.function import Function, once_differentiable

@@ -19,10 +19,10 @@ from tests.mutations.mutants import Mutant, Table, mutants
 from tests.mutations.rules import Rules, op_names, unbroken
 
 OPS = {
-    "concatenate", "cross_entropy", "gelu", "getitem", "linear", "matmul", "multiply",
-    "scatter_add", "softmax", "sum", "tanh", "transpose", "var",
+    "concatenate", "exp", "getitem", "linear", "log_softmax", "matmul", "mse_loss", "multiply",
+    "scatter_add", "sigmoid", "softmax", "tanh", "transpose",
 }  # fmt: skip
-DOSE = 300
+DOSE = 200
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_the_table_notices_a_sample_of_mistakes(rules: Rules) -> None:
 
 
 def test_a_weak_table_lets_mistakes_pass(rules: Rules, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(CASES, "tanh", [Case(np.zeros((0, 3)))])
+    monkeypatch.setitem(CASES, "tanh", [Case(np.ones(3), order=0)])
     missed, tried = survivors(Table(), mutants(rules, {"tanh"}))
     assert len(missed) > tried / 2
 
@@ -86,7 +86,7 @@ def test_edits_are_the_mistakes_that_were_promised() -> None:
         ("transpose", "y"),
         ("operands", "np.matmul(y.T, g)"),
         ("comparison", "y >= 0"),
-        ("constant", "2.002"),
+        ("constant", "0.0"),
     } <= found
 
 

@@ -131,8 +131,7 @@ def become(tensor: Tensor, node: Any) -> None:
     if view is None:
         _move(base, node)
     elif base.node is not None or node is not None:
-        part = places(base, view)
-        index = np.unravel_index(part, base.shape)
+        index: Any = np.unravel_index(places(base, view), base.shape) if base.ndim else ()
         value = from_parts(tensor.data, node)
         _move(base, _replaced(base, value, node, index))
     lead_again(base)

@@ -1,56 +1,9 @@
 """Every op: forward, rules and docstring together, one family a file."""
 
 # ruff: noqa: F403 - each family's __all__ says what is taken from it
-from dgrad.ops import (
-    activation,
-    along_axis,
-    arithmetic,
-    attention,
-    averaging,
-    batch_normalization,
-    binary_loss,
-    classification_loss,
-    comparison,
-    complex_numbers,
-    convolution,
-    ctc,
-    decomposition,
-    determinant,
-    distance_loss,
-    einstein,
-    elementwise,
-    exponential,
-    fourier,
-    gamma,
-    group_normalization,
-    indexing,
-    inplace,
-    inverse,
-    joining,
-    linalg,
-    lookup,
-    loss,
-    normalization,
-    norms,
-    padding,
-    pooling,
-    powers,
-    products,
-    quantiles,
-    random,
-    rectifier,
-    recurrent,
-    reduction,
-    rounding,
-    scan,
-    selection,
-    shape,
-    sorting,
-    special,
-    trigonometric,
-    weighted,
-)
+from dgrad import registry
 from dgrad.ops.activation import *
+from dgrad.ops.adaptive_pooling import *
 from dgrad.ops.along_axis import *
 from dgrad.ops.arithmetic import *
 from dgrad.ops.attention import *
@@ -89,6 +42,7 @@ from dgrad.ops.random import *
 from dgrad.ops.rectifier import *
 from dgrad.ops.recurrent import *
 from dgrad.ops.reduction import *
+from dgrad.ops.resampling import *
 from dgrad.ops.rounding import *
 from dgrad.ops.scan import *
 from dgrad.ops.selection import *
@@ -96,59 +50,9 @@ from dgrad.ops.shape import *
 from dgrad.ops.sorting import *
 from dgrad.ops.special import *
 from dgrad.ops.splitting import *
+from dgrad.ops.splitting import __all__ as _composed
+from dgrad.ops.transposed_convolution import *
 from dgrad.ops.trigonometric import *
 from dgrad.ops.weighted import *
 
-__all__ = sorted(
-    name
-    for family in (
-        activation,
-        along_axis,
-        arithmetic,
-        attention,
-        averaging,
-        batch_normalization,
-        binary_loss,
-        classification_loss,
-        comparison,
-        complex_numbers,
-        convolution,
-        ctc,
-        decomposition,
-        determinant,
-        distance_loss,
-        einstein,
-        elementwise,
-        exponential,
-        fourier,
-        gamma,
-        group_normalization,
-        indexing,
-        inplace,
-        inverse,
-        joining,
-        linalg,
-        lookup,
-        loss,
-        normalization,
-        norms,
-        padding,
-        pooling,
-        powers,
-        products,
-        quantiles,
-        random,
-        rectifier,
-        recurrent,
-        reduction,
-        rounding,
-        scan,
-        selection,
-        shape,
-        sorting,
-        special,
-        trigonometric,
-        weighted,
-    )
-    for name in family.__all__
-)
+__all__ = sorted({*registry.ops} & {*globals()} | {*_composed})

@@ -12,7 +12,7 @@ from dgrad.core.op import Example, OpFunction, op
 from dgrad.core.tensor import Tensor
 from dgrad.errors import DtypeError, ParameterError, ShapeError
 from dgrad.ops.axes import section
-from dgrad.ops.frozen import as_indices, frozen, owning
+from dgrad.ops.frozen import as_indices, frozen, may_repeat, owning
 
 __all__ = [
     "delete",
@@ -52,7 +52,7 @@ def getitem(x: Any, *, index: Any) -> Any:
 def scatter_add(x: Any, *, index: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape` with x added at [index]; repeated places add up. x: shape of out[index]."""
     out = np.zeros(shape, np.asarray(x).dtype)
-    if not _repeats(index):
+    if not may_repeat(index):
         _check_part(x, shape, out[index])
         out[index] = x
         return out
@@ -83,13 +83,6 @@ def _check_part(x: Any, shape: tuple[int, ...], part: Any) -> None:
 _read, _write = getitem, scatter_add
 _read.vjp(x=lambda g, x_shape, index: _write(g, index=index, shape=x_shape))
 _write.vjp(x=lambda g, index: _read(g, index=index))
-
-
-def _repeats(index: Any) -> bool:
-    """Whether an index can name one place twice: only arrays of integers can."""
-    parts = index if isinstance(index, tuple) else (index,)
-    arrays = [np.asarray(part) for part in parts if isinstance(part, list | np.ndarray)]
-    return any(array.dtype.kind in "iu" for array in arrays)
 
 
 def _freezing(call: OpFunction) -> OpFunction:

@@ -1,4 +1,4 @@
-"""Largest elements of windows: max pooling and adaptive max pooling.
+"""Largest elements of windows: max pooling.
 
 Of equal largest elements the first in a window (row by row) gets the whole gradient, as in
 PyTorch; so does the first NaN of a window that has one.
@@ -17,7 +17,7 @@ from dgrad.ops.along_axis import spread_along
 from dgrad.ops.frozen import plain
 from dgrad.ops.windows import Pair, Sizes, Windows, pair
 
-__all__ = ["adaptive_max_pool1d", "adaptive_max_pool2d", "max_pool1d", "max_pool2d"]
+__all__ = ["max_pool1d", "max_pool2d"]
 
 INTEGERS = {2: np.int16, 4: np.int32, 8: np.int64}  # by size in bytes
 
@@ -100,7 +100,7 @@ def _room(x: Any, size: Pair) -> Any:
     return np.transpose(out, np.argsort(order))
 
 
-def _largest(views: Iterator[Any]) -> Any:
+def largest(views: Iterator[Any]) -> Any:
     """The elementwise maximum; an array of its own if there is more than one view."""
     out = next(views)
     for i, view in enumerate(views):
@@ -111,8 +111,8 @@ def _largest(views: Iterator[Any]) -> Any:
 def _pool(x: Any, windows: Windows) -> Any:
     x = _padded(x, windows)
     taps = [place for _, _, place in windows.taps(0, windows.out[0])]
-    down = _largest(x[..., rows, :] for rows, _ in taps[:: windows.kernel[1]])
-    out = _largest(down[..., columns] for _, columns in taps[: windows.kernel[1]])
+    down = largest(x[..., rows, :] for rows, _ in taps[:: windows.kernel[1]])
+    out = largest(down[..., columns] for _, columns in taps[: windows.kernel[1]])
     return out.copy(order="K") if windows.kernel == (1, 1) else out
 
 
@@ -139,7 +139,7 @@ def _first_places(x: Any, rows: Any, columns: Any) -> Any:
     return places
 
 
-def _give(g: Any, x: Any, rows: Any, columns: Any) -> Any:
+def give_to_first(g: Any, x: Any, rows: Any, columns: Any) -> Any:
     """g added, at the first largest element of each window, to zeros of x's shape."""
     shape = np.shape(x)
     lead, size = shape[:-2], shape[-2] * shape[-1]
@@ -221,7 +221,7 @@ def _max_pool_rule(
 ) -> Any:
     sizes = kernel_size, stride, padding, dilation, ceil_mode
     (rows, _), (columns, _) = pooling_windows("max_pool2d", np.shape(x), *sizes).pixels()
-    return _give(g, x, rows, columns)
+    return give_to_first(g, x, rows, columns)
 
 
 def _max_pool_fast(
@@ -291,67 +291,3 @@ def _max_pool1d_fast(
 
 max_pool1d.vjp(x=_max_pool1d_rule)
 max_pool1d.fast_vjp(x=_max_pool1d_fast)
-
-
-# -- adaptive -------------------------------------------------------------------------------------
-
-
-def adaptive_sizes(name: str, shape: tuple[int, ...], output_size: Any) -> Pair:
-    """output_size as a pair; None along an axis: as long as the image."""
-    values = (output_size,) * 2 if np.ndim(output_size) == 0 else tuple(output_size)
-    given = tuple(n if v is None else v for v, n in zip(values, shape[-2:], strict=False))
-    sizes = pair(name, "output_size", given if len(values) == 2 else output_size, 1)
-    if min(shape[-2:]) < 1:
-        raise ShapeError(f"{name}: the image of x {shape} has no pixels")
-    return sizes
-
-
-def shares(length: int, out: int) -> Any:
-    """The pixels of each of `out` nearly equal shares of a line: (longest share, out).
-
-    Share i goes from floor(i length / out) to ceil((i + 1) length / out); a shorter one repeats
-    its first pixel.
-    """
-    starts = np.arange(out) * length // out
-    ends = -(-(np.arange(out) + 1) * length // out)
-    places = starts + np.arange((ends - starts).max())[:, None]
-    return np.where(places < ends, places, starts)
-
-
-@op(example=example_image(2, 3, 5, 7, output_size=(2, 3)))
-def adaptive_max_pool2d(x: Any, *, output_size: Any) -> Any:
-    """The largest element of each of output_size shares of the image, which may overlap by one.
-
-    x: (n, c, h, w) or (c, h, w) -> (n, c, *output_size); None keeps a length.
-    """
-    check_image("adaptive_max_pool2d", x, 2)
-    return _adaptive("adaptive_max_pool2d", x, output_size)
-
-
-def _adaptive(name: str, x: Any, output_size: Any) -> Any:
-    oh, ow = adaptive_sizes(name, x.shape, output_size)
-    down = _largest(x[..., rows, :] for rows in shares(x.shape[-2], oh))
-    return _largest(down[..., columns] for columns in shares(x.shape[-1], ow))
-
-
-def _adaptive_rule(g: Any, x: Any, output_size: Any) -> Any:
-    h, w = np.shape(x)[-2:]
-    oh, ow = np.shape(g)[-2:]
-    return _give(g, x, shares(h, oh), shares(w, ow))
-
-
-adaptive_max_pool2d.vjp(x=_adaptive_rule)
-
-
-@op(example=example_image(2, 3, 7, output_size=3))
-def adaptive_max_pool1d(x: Any, *, output_size: Any) -> Any:
-    """adaptive_max_pool2d along one axis. x: (n, c, l) or (c, l) -> (n, c, output_size)."""
-    check_image("adaptive_max_pool1d", x, 1)
-    return _adaptive("adaptive_max_pool1d", x[..., None], (*np.ravel(output_size), 1))[..., 0]
-
-
-adaptive_max_pool1d.vjp(
-    x=lambda g, x, output_size: np.squeeze(
-        _adaptive_rule(np.expand_dims(g, -1), np.expand_dims(x, -1), output_size), -1
-    )
-)

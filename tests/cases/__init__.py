@@ -8,110 +8,21 @@ its name; TORCH names PyTorch's function, or is a function of the torch module t
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from tests.cases import (
-    activation,
-    along_axis,
-    arithmetic,
-    attention,
-    averaging,
-    batch_normalization,
-    binary_loss,
-    classification_loss,
-    comparison,
-    complex_numbers,
-    convolution,
-    ctc,
-    decomposition,
-    determinant,
-    distance_loss,
-    einstein,
-    elementwise,
-    exponential,
-    fourier,
-    gamma,
-    indexing,
-    inplace,
-    inverse,
-    joining,
-    linalg,
-    lookup,
-    loss,
-    normalization,
-    norms,
-    padding,
-    pooling,
-    powers,
-    products,
-    quantiles,
-    random,
-    rectifier,
-    recurrent,
-    reduction,
-    rounding,
-    scan,
-    selection,
-    shape,
-    sorting,
-    special,
-    trigonometric,
-    weighted,
-)
 from tests.cases.case import Case
 
 __all__ = ["CASES", "TORCH", "Case", "reference", "torch_function"]
 
 FAMILIES: list[Any] = [
-    activation,
-    along_axis,
-    arithmetic,
-    attention,
-    averaging,
-    batch_normalization,
-    binary_loss,
-    classification_loss,
-    comparison,
-    complex_numbers,
-    convolution,
-    ctc,
-    decomposition,
-    determinant,
-    distance_loss,
-    einstein,
-    elementwise,
-    exponential,
-    fourier,
-    gamma,
-    indexing,
-    inplace,
-    inverse,
-    joining,
-    linalg,
-    lookup,
-    loss,
-    normalization,
-    norms,
-    padding,
-    pooling,
-    powers,
-    products,
-    quantiles,
-    random,
-    rectifier,
-    recurrent,
-    reduction,
-    rounding,
-    scan,
-    selection,
-    shape,
-    sorting,
-    special,
-    trigonometric,
-    weighted,
+    import_module(f"tests.cases.{file.stem}")
+    for file in sorted(Path(__file__).parent.glob("*.py"))
+    if file.stem not in ("__init__", "case")
 ]
 CASES: dict[str, list[Case]] = {}
 REFERENCES: dict[str, Callable[..., Any]] = {}

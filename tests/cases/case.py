@@ -199,7 +199,15 @@ SCALAR_REDUCTION = [Case(normal()), Case(normal(), axis=0), Case(normal(), axis=
 WIDE = np.array([-800.0, -50.0, -1e-300, 0.0, 1e-300, 50.0, 800.0])
 CLASSES = np.array([2, 0, 3, 3])
 
-LOGIC = [Case(mask(3, 4), mask(3, 4)), Case(mask(3, 1), mask(4)), Case(mask(), True)]
+LOGIC = [
+    Case(mask(3, 4), mask(3, 4)),
+    Case(mask(3, 1), mask(4)),
+    Case(mask(), True),
+    Case(mask(0, 3), mask(3)),
+    Case(mask(3, 2).T, mask(2, 3)[::-1]),
+    Case(repeated(mask(3), 2), mask(1, 3)),
+    Case(mask(2, 1, 3), mask(2, 1)),
+]
 
 
 def losses(targets: Callable[..., Any]) -> list[Case]:

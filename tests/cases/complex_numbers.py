@@ -24,6 +24,8 @@ REFERENCES: dict[str, Callable[..., Any]] = {
 }
 
 TORCH: dict[str, Any] = {
+    "make_complex": "complex",
+    "real": "real",
     "angle": "angle",
     "conj": "conj_physical",
 }

@@ -60,7 +60,7 @@ def convolution(
         return convolution(x[None], weight, bias, stride, padding, dilation, groups)[0]
     tables, pads = lifted(x.shape[2:], weight.shape[2:], stride, padding, dilation)
     x = np.pad(x, [(0, 0), (0, 0), *pads])
-    out = np.zeros((len(x), len(weight), *map(len, tables)))
+    out = np.zeros((len(x), len(weight), *map(len, tables)), np.result_type(x, weight))
     inputs, outputs = weight.shape[1], len(weight) // groups
     for place in itertools.product(*(range(len(table)) for table in tables)):
         met = x[(..., *np.ix_(*(t[i] for t, i in zip(tables, place, strict=True))))]
@@ -89,45 +89,6 @@ def weight_grad(x: Any, y: Any, shape: Any, **sizes: Any) -> Any:
     return adjoint(shape, y, lambda weight: convolution(x, weight, **sizes))
 
 
-def transposed(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    groups: int = 1,
-    dilation: Any = 1,
-) -> Any:
-    """Every pixel of x puts the kernel, times itself, into the output at its place."""
-    axes = weight.ndim - 2
-    if x.ndim == axes + 1:
-        sizes = stride, padding, output_padding, groups, dilation
-        return transposed(x[None], weight, bias, *sizes)[0]
-    steps, pads, more, spread = (
-        axes_of(v, axes) for v in (stride, padding, output_padding, dilation)
-    )
-    size = [
-        (n - 1) * s + d * (k - 1) + 1 + m
-        for n, s, d, k, m in zip(x.shape[2:], steps, spread, weight.shape[2:], more, strict=True)
-    ]
-    inputs, outputs = len(weight) // groups, weight.shape[1]
-    out = np.zeros((len(x), outputs * groups, *size))
-    for place in itertools.product(*map(range, x.shape[2:])):
-        for element in itertools.product(*map(range, weight.shape[2:])):
-            to = tuple(
-                p * s + e * d for p, s, e, d in zip(place, steps, element, spread, strict=True)
-            )
-            for group in range(groups):
-                source = slice(group * inputs, (group + 1) * inputs)
-                out[(slice(None), slice(group * outputs, (group + 1) * outputs), *to)] += (
-                    x[(slice(None), source, *place)] @ weight[(source, slice(None), *element)]
-                )
-    inside = tuple(slice(p, n - p) for p, n in zip(pads, size, strict=True))
-    out = out[(..., *inside)]
-    return out if bias is None else out + bias.reshape(-1, *[1] * axes)
-
-
 CASES: dict[str, list[Case]] = {
     "conv1d": [
         Case(normal(2, 3, 7), normal(4, 3, 3), normal(4)),
@@ -140,6 +101,7 @@ CASES: dict[str, list[Case]] = {
         Case(normal(0, 2, 5), normal(3, 2, 3), normal(3)),
         Case(normal(7, 2, 2).T, normal(3, 2, 3)[::-1], normal(3)[::-1]),
         Case(normal(1, 1, 1), normal(1, 1, 1), normal(1)),
+        Case(complex_normal(1, 2, 4), complex_normal(2, 2, 2), complex_normal(2), stride=2),
     ],
     "conv2d": [
         Case(normal(2, 2, 4, 3), normal(3, 2, 3, 2), normal(3)),
@@ -157,6 +119,8 @@ CASES: dict[str, list[Case]] = {
         Case(channels_last(normal(2, 3, 3, 3)), normal(3, 3, 2, 2)[:, ::-1], normal(3)[::-1]),
         Case(np.broadcast_to(normal(2, 1, 3, 1), (2, 2, 3, 3)), normal(2, 2, 2, 2)),
         Case(normal(1, 1, 1, 1), normal(1, 1, 1, 1), normal(1)),
+        Case(complex_normal(1, 2, 3, 3), complex_normal(2, 2, 2, 2), complex_normal(2)),
+        Case(normal(1, 2, 3, 3), complex_normal(2, 1, 2, 2), None, groups=2, torch=False),
         Case(normal(1, 2, 4, 4) * 1e150, normal(2, 2, 3, 3), order=0),
     ],
     "conv2d_input_grad": [
@@ -179,6 +143,9 @@ CASES: dict[str, list[Case]] = {
         ),
         Case(normal(0, 3, 3, 3), normal(3, 2, 2, 2), shape=(0, 2, 4, 4), torch=False),
         Case(normal(3, 3, 2, 1).T, normal(2, 1, 2, 2)[::-1], shape=(1, 1, 4, 4)),
+        Case(
+            complex_normal(1, 2, 2, 2), complex_normal(2, 1, 2, 2), shape=(1, 1, 3, 3), torch=False
+        ),
     ],
     "conv2d_weight_grad": [
         Case(normal(2, 3, 5, 4), normal(2, 4, 3, 3), shape=(4, 3, 3, 2)),
@@ -190,27 +157,9 @@ CASES: dict[str, list[Case]] = {
         Case(normal(1, 1, 6, 6), normal(1, 2, 2, 2), shape=(2, 1, 2, 2), stride=3),
         Case(normal(0, 2, 4, 4), normal(0, 3, 3, 3), shape=(3, 2, 2, 2), torch=False),
         Case(normal(4, 4, 2, 1).T, normal(1, 2, 3, 3)[:, ::-1], shape=(2, 2, 2, 2)),
-    ],
-    "conv_transpose1d": [
-        Case(normal(2, 3, 4), normal(3, 2, 3), normal(2)),
-        Case(normal(2, 3, 4), normal(3, 2, 3), stride=2, padding=1, output_padding=1),
-        Case(normal(3, 4), normal(3, 2, 2), normal(2), order=3),
-        Case(normal(2, 4, 3), normal(4, 2, 2), normal(4), groups=2, dilation=2),
-        Case(normal(2, 2, 3), normal(2, 1, 2), None, dilation=3, output_padding=2),
-        Case(normal(0, 2, 3), normal(2, 1, 2), normal(1)),
-        Case(normal(4, 3, 2).T, normal(3, 2, 3)[::-1], normal(2)[::-1], stride=(3,)),
-        Case(normal(1, 1, 1), normal(1, 1, 1), normal(1)),
-    ],
-    "conv_transpose2d": [
-        Case(normal(2, 2, 3, 2), normal(2, 2, 3, 2), normal(2)),
-        Case(normal(1, 2, 3, 2), normal(2, 1, 3, 3), stride=2, padding=1, output_padding=1),
-        Case(normal(3, 3, 2), normal(3, 2, 2, 2), normal(2), order=3),
-        Case(normal(1, 4, 2, 2), normal(4, 1, 2, 3), normal(2), groups=2, stride=(3, 1)),
-        Case(normal(1, 2, 3, 3), normal(2, 1, 2, 2), None, dilation=3, output_padding=(2, 0)),
-        Case(normal(2, 3, 3, 3), normal(3, 2, 1, 1), normal(2)),
-        Case(normal(0, 3, 3, 3), normal(3, 2, 2, 2), normal(2)),
-        Case(channels_last(normal(2, 3, 3, 3)), normal(3, 2, 2, 2)[::-1], normal(2)[::-1]),
-        Case(normal(1, 1, 1, 1), normal(1, 1, 1, 1), normal(1)),
+        Case(
+            complex_normal(1, 2, 3, 3), complex_normal(1, 2, 2, 2), shape=(2, 2, 2, 2), torch=False
+        ),
     ],
 }
 
@@ -219,8 +168,6 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "conv2d": convolution,
     "conv2d_input_grad": input_grad,
     "conv2d_weight_grad": weight_grad,
-    "conv_transpose1d": transposed,
-    "conv_transpose2d": transposed,
 }
 
 TORCH: dict[str, Any] = {
@@ -232,6 +179,4 @@ TORCH: dict[str, Any] = {
     "conv2d_weight_grad": lambda torch: (
         lambda x, y, shape, **sizes: torch.nn.grad.conv2d_weight(x, shape, y, **sizes)
     ),
-    "conv_transpose1d": "nn.functional.conv_transpose1d",
-    "conv_transpose2d": "nn.functional.conv_transpose2d",
 }

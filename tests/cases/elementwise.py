@@ -78,6 +78,7 @@ REFERENCES: dict[str, Callable[..., Any]] = {
 }
 
 TORCH: dict[str, Any] = {
+    "fabs": "abs",
     "abs": "abs",
     "clip": "clip",
     # torch.copysign's second derivative is 0 only up to rounding

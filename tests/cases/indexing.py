@@ -186,7 +186,17 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "scatter_add": _scatter_add,
 }
 
+
+def _torch_getitem_adjoint(torch: Any, x: Any, index: Any, shape: Any) -> Any:
+    places = np.arange(np.prod(shape)).reshape(shape)[index]
+    flat = torch.zeros(int(np.prod(shape)), dtype=x.dtype)
+    return flat.index_add(0, torch.from_numpy(places.reshape(-1)), x.reshape(-1)).reshape(shape)
+
+
 TORCH: dict[str, Any] = {
+    "scatter_add": lambda torch: (
+        lambda x, index, shape: _torch_getitem_adjoint(torch, x, index, shape)
+    ),
     "getitem": lambda torch: lambda x, index: x[index],
     "index_add": lambda torch: (
         lambda x, values, index, axis=0: torch.index_add(

@@ -44,4 +44,14 @@ CASES: dict[str, list[Case]] = {
 
 REFERENCES: dict[str, Callable[..., Any]] = {"clone": np.copy, "put": _put}
 
-TORCH: dict[str, Any] = {"clone": "clone"}
+
+def _torch_put(torch: Any) -> Callable[..., Any]:
+    def put(x: Any, value: Any, index: Any) -> Any:
+        out = x.clone()
+        out[index] = value
+        return out
+
+    return put
+
+
+TORCH: dict[str, Any] = {"clone": "clone", "put": _torch_put}

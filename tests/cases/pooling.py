@@ -46,18 +46,6 @@ def pooled(
     return extremes(x, windows)
 
 
-def shared(x: Any, output_size: Any, *, axes: int) -> Any:
-    """The largest of each share."""
-    sizes = [output_size] * axes if np.ndim(output_size) == 0 else list(output_size)
-    windows = [
-        [range(i * n // o, -(-(i + 1) * n // o)) for i in range(o)]
-        for n, o in (
-            (n, n if o is None else o) for n, o in zip(x.shape[-axes:], sizes, strict=True)
-        )
-    ]
-    return extremes(x, windows)
-
-
 def extremes(x: Any, windows: list[Any]) -> Any:
     axes = len(windows)
     out = np.zeros((*x.shape[:-axes], *map(len, windows)), x.dtype)
@@ -106,33 +94,11 @@ CASES: dict[str, list[Case]] = {
         Case(np.zeros((1, 1, 4, 4)), kernel_size=2, stride=1, order=0),
         Case(INFINITE, kernel_size=2, stride=1, padding=1, order=0),
     ],
-    "adaptive_max_pool1d": [
-        Case(distinct(1, 2, 7), output_size=3),
-        Case(distinct(3, 6), output_size=2),
-        Case(distinct(1, 2, 5), output_size=(1,)),
-        Case(distinct(1, 2, 5), output_size=None, torch=False),
-        Case(distinct(2, 2, 3), output_size=5),
-        Case(distinct(0, 2, 4), output_size=2),
-        Case(distinct(5, 2, 2).T, output_size=2),
-        Case(ties(2, 2, 7), output_size=3, order=0),
-    ],
-    "adaptive_max_pool2d": [
-        Case(distinct(1, 2, 5, 7), output_size=(2, 3)),
-        Case(distinct(2, 4, 6), output_size=2),
-        Case(distinct(1, 2, 4, 3), output_size=1),
-        Case(distinct(1, 2, 4, 3), output_size=(None, 2)),
-        Case(distinct(1, 2, 3, 2), output_size=(4, 3)),
-        Case(distinct(0, 2, 4, 4), output_size=2),
-        Case(distinct(4, 3, 2, 2).T, output_size=(2, 3)),
-        Case(ties(2, 2, 7, 6), output_size=3, order=0),
-    ],
 }
 
 REFERENCES: dict[str, Callable[..., Any]] = {
     "max_pool1d": lambda x, **sizes: pooled(x, **sizes, axes=1),
     "max_pool2d": lambda x, **sizes: pooled(x, **sizes, axes=2),
-    "adaptive_max_pool1d": lambda x, output_size: shared(x, output_size, axes=1),
-    "adaptive_max_pool2d": lambda x, output_size: shared(x, output_size, axes=2),
 }
 
 TORCH: dict[str, Any] = {name: f"nn.functional.{name}" for name in REFERENCES}

@@ -9,7 +9,6 @@ import numpy as np
 
 from dgrad.core.stream import generator
 from dgrad.randomness import Purpose
-
 from tests.cases.case import *
 
 __all__ = ["CASES", "REFERENCES", "TORCH"]

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tests.cases.case import *
 
 __all__ = ["CASES", "REFERENCES", "TORCH"]
@@ -172,6 +174,9 @@ REFERENCES: dict[str, Callable[..., Any]] = {
 }
 
 TORCH: dict[str, Any] = {
+    "expand_dims": lambda torch: (
+        lambda x, axis: x.reshape(np.expand_dims(np.empty(tuple(x.shape)), axis).shape)
+    ),
     "broadcast_to": lambda torch: lambda x, shape: torch.broadcast_to(x, shape),
     "flatten": "flatten",
     "flip": lambda torch: (

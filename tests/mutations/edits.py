@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from dgrad import Tensor
 
-__all__ = ["SCALED", "Edit", "Inapplicable", "edits", "scaled"]
+__all__ = ["SCALED", "Edit", "Inapplicable", "edits", "effects", "scaled"]
 
 SCALED = "_scaled_by"  # the name by which a mutant finds `scaled`
 REARRANGES = {"transpose", "swapaxes", "moveaxis", "flip", "conj", "conjugate", "triu", "tril"}
@@ -57,7 +58,11 @@ def scaled(value: Any, factor: float) -> Any:
     kind = getattr(getattr(value, "dtype", None), "kind", kind)
     if kind not in ("f", "c"):
         raise Inapplicable
+    effects.append(bool(np.any(getattr(value, "data", value))))
     return value * factor
+
+
+effects: list[bool] = []  # of each call of `scaled`, whether it changed anything: zeros stay zeros
 
 
 def _by(factor: float) -> Callable[[Any], ast.AST]:
@@ -177,8 +182,7 @@ def _changes(node: ast.AST) -> Iterator[Change]:
         case ast.BinOp():
             yield from _binary(node)
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int())):
-            yield "constant", lambda n: ast.Constant(0)
-            yield "constant", lambda n: n.operand
+            yield "constant", lambda n: ast.Constant(1 - n.operand.value)  # -1: the axis before 0
         case ast.UnaryOp(op=ast.USub()):
             yield "sign", lambda n: n.operand
         case ast.UnaryOp(op=ast.Not() | ast.Invert()):
@@ -192,11 +196,14 @@ def _changes(node: ast.AST) -> Iterator[Change]:
             other = ast.Or() if isinstance(node.op, ast.And) else ast.And()
             yield "comparison", lambda n: ast.BoolOp(other, n.values)
         case ast.IfExp():
-            yield "branch", lambda n: n.body
+            if not _spares_work(node.test):
+                yield "branch", lambda n: n.body
             yield "branch", lambda n: n.orelse
         case ast.If() if not isinstance(node.body[0], ast.Raise):
-            yield "branch", lambda n: ast.If(ast.Constant(True), n.body, n.orelse)
-            yield "branch", lambda n: ast.If(ast.Constant(False), n.body, n.orelse)
+            negated = isinstance(node.test, ast.UnaryOp)
+            for value in (True, False):
+                if not _spares_work(node.test) or value == negated:
+                    yield "branch", functools.partial(_decided, value)
         case ast.Call():
             yield from _call(node)
         case ast.Attribute(attr="T"):
@@ -205,6 +212,8 @@ def _changes(node: ast.AST) -> Iterator[Change]:
             yield from _constant(node)
         case ast.keyword():
             yield from _axis(node)
+        case ast.Return(value=ast.Call() as call) if _name(call).endswith("Error"):
+            return
         case ast.Return(value=ast.expr()):
             yield from _result(lambda wrap: lambda n: ast.Return(wrap(n.value)))
         case ast.Lambda():
@@ -219,6 +228,16 @@ def _changes(node: ast.AST) -> Iterator[Change]:
             yield "dropped term", lambda n: ast.Pass()
         case ast.Expr(value=ast.Call()):
             yield "dropped term", lambda n: ast.Pass()
+
+
+def _decided(value: bool, node: Any) -> ast.AST:
+    return ast.If(ast.Constant(value), node.body, node.orelse)
+
+
+def _spares_work(test: ast.AST) -> bool:
+    """Whether a condition says that a gradient is wanted: without it more is computed, no other."""
+    names = {n.id for n in ast.walk(test) if isinstance(n, ast.Name)}
+    return any(name.startswith(("need", "want")) for name in names)
 
 
 def _result(place: Callable[[Any], Callable[[Any], ast.AST]]) -> Iterator[Change]:
@@ -270,8 +289,14 @@ def edits(statement: ast.stmt) -> Iterator[Edit]:
     """Every change of a statement, in the order of its lines."""
     index = {id(node): i for i, node in enumerate(ast.walk(statement))}
     inside = sorted(_inside(statement), key=lambda node: index[id(node)])
+    fillers, spares = _chosen_constants(statement)
     for node in inside:
-        for kind, change in _changes(node):
+        changes = _changes(node)
+        if id(node) in spares:
+            continue
+        if id(node) in fillers:
+            changes = iter([("constant", _zero_or_one)])
+        for kind, change in changes:
             fresh = copy.deepcopy(statement)
             target = list(ast.walk(fresh))[index[id(node)]]
             parent, field, place = _parent(fresh, target)
@@ -283,6 +308,25 @@ def edits(statement: ast.stmt) -> Iterator[Edit]:
             before, after = _shown(node), _shown(new)
             if before != after:
                 yield Edit(kind, before, after, getattr(node, "lineno", 0), fresh)
+
+
+def _zero_or_one(node: Any) -> ast.AST:
+    return ast.Constant(0.0 if node.value else 1.0)
+
+
+def _chosen_constants(statement: ast.stmt) -> tuple[set[int], set[int]]:
+    """Constants that np.where puts in the place of values, and those after the last `or`.
+
+    Whether the first are 1 or 1.001 seldom matters, but 0 for 1 brings a pole back. The others
+    stand for what is nothing, as in `g / (count or 1)`.
+    """
+    fillers, spares = set[int](), set[int]()
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Call) and _name(node) == "where":
+            fillers |= {id(a) for a in node.args[1:] if isinstance(a, ast.Constant)}
+        if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
+            spares |= {id(v) for v in node.values[-1:] if isinstance(v, ast.Constant)}
+    return fillers, spares
 
 
 def _shown(node: ast.AST) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from dgrad import registry
 from tests.mutations.checks import Checker
-from tests.mutations.edits import SCALED, Edit, Inapplicable, edits, scaled
+from tests.mutations.edits import Edit, Inapplicable, edits, effects
 from tests.mutations.rules import Rules, Source, op_names, unbroken
 from tests.mutations.wraps import WRAPS, places, wrap
 
@@ -45,8 +45,6 @@ def mutants(rules: Rules, only: set[str] | None = None) -> list[Mutant]:
     for source in rules.sources:
         ops = source.ops if only is None else source.ops & only
         if ops:
-            vars_ = source.module.__dict__
-            vars_.setdefault(SCALED, scaled)
             found += [_edited(rules, source, edit, ops) for edit in edits(source.statement)]
     for name in op_names() if only is None else sorted(only):
         op = registry.ops[name].op
@@ -120,6 +118,7 @@ class Table:
         checkers = [c for name in mutant.ops if (c := self.checker(name)) is not None]
         if not checkers:
             return "void"
+        effects.clear()
         try:
             with mutant.in_place() as applied, limited():
                 for checker in checkers:
@@ -130,4 +129,4 @@ class Table:
             return "wrong"
         except Exception:
             return "error"
-        return "" if applied else "void"
+        return "" if applied and (any(effects) or not effects) else "void"

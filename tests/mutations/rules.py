@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from dgrad import registry
+from tests.mutations.edits import SCALED, scaled
 
 __all__ = ["Rules", "Source", "names_of", "op_names", "unbroken"]
 
@@ -37,9 +38,9 @@ def op_names() -> list[str]:
 
 
 @contextmanager
-def unbroken() -> Iterator[None]:
-    """Put every op's rules back as they were."""
-    records = [registry.ops[name].op for name in registry.ops]
+def unbroken(names: Iterable[str] | None = None) -> Iterator[None]:
+    """Put the rules of these ops, or of all, back as they were."""
+    records = [registry.ops[name].op for name in (registry.ops if names is None else names)]
     before = [dict(vars(record)) for record in records]
     try:
         yield
@@ -149,8 +150,10 @@ class Rules:
 
     def _affected(self, source: Source) -> set[str]:
         """The ops whose rules a declaration gives: those it changes when it is run again."""
-        with unbroken():
-            before = {name: dict(vars(registry.ops[name].op)) for name in registry.ops}
+        values = (vars(source.module).get(name) for name in names_of(source.statement))
+        named = {value.op.name for value in values if hasattr(value, "op")}
+        with unbroken(named):
+            before = {name: dict(vars(registry.ops[name].op)) for name in named}
             self._run({source}, {})
             return {
                 name
@@ -170,7 +173,7 @@ class Rules:
         needed = sorted(closure(declarations), key=lambda s: (s.module.__name__, s.place))
         spaces: dict[ModuleType, dict[str, Any]] = {}
         for source in needed:
-            spaces.setdefault(source.module, dict(vars(source.module)))
+            spaces.setdefault(source.module, {**vars(source.module), SCALED: scaled})
         later = set(declarations)
         for source in needed:
             if source not in later:

@@ -76,7 +76,8 @@ def gradients(name: str, case: Case, args: Any = None, **options: Any) -> list[A
 
 
 def test_every_op_has_a_case() -> None:
-    assert sorted(CASES) == sorted(SHIPPED) == sorted(exported)
+    assert sorted(CASES) == sorted(SHIPPED)
+    assert {*exported} >= SHIPPED
 
 
 @every_case

@@ -9,6 +9,7 @@ import pytest
 
 import dgrad
 from dgrad import Tensor
+from dgrad.ops.frozen import may_repeat
 from tests.cases import CASES, TORCH, Case, torch_function
 from tests.ops.calls import along_directions, call, is_float
 from tests.ops.test_ops import over
@@ -31,12 +32,13 @@ def usable(name: str, case: Case) -> bool:
         return False
     if name in ("std", "var"):  # warns about empty ones
         return case.args[0].size > 0
-    if name == "getitem":  # no negative steps; an integer does not count as an index array
+    if name in ("getitem", "put"):  # no negative steps; an integer does not count as an index array
         index = case.params["index"]
         parts = index if isinstance(index, tuple) else (index,)
-        return not any(isinstance(i, slice) and (i.step or 1) < 0 for i in parts) and not (
-            len(parts) == 3 and isinstance(parts[0], int)
-        )
+        backwards = any(isinstance(i, slice) and (i.step or 1) < 0 for i in parts)
+        if backwards or (len(parts) == 3 and isinstance(parts[0], int)):
+            return False
+        return name == "getitem" or not may_repeat(index)  # its put has no rule for that
     if name == "clip":
         return bool(case.params)
     if name == "where":
