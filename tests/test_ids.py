@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,12 +64,16 @@ def test_ids_in_a_name_become_its_markers(name: str, markers: list[str]) -> None
     assert item.markers == markers
 
 
-@pytest.mark.parametrize(("id", "others"), [("B33", ["B"]), ("P59", ["P"])])
-def test_selection_by_marker_takes_the_tests_of_one_id(
-    request: pytest.FixtureRequest, id: str, others: list[str]
-) -> None:
-    """Among what this run collected: exactly the items whose function carries the id."""
-    items = request.session.items
-    chosen = [item for item in items if item.get_closest_marker(id)]
-    assert all(f"_{id}_" in f"{item.name}_" for item in chosen)
-    assert all(item.get_closest_marker(other) for item in chosen for other in others)
+def test_selection_by_marker_finds_the_tests_of_an_id() -> None:
+    root = Path(__file__).parent.parent
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    files = ["tests/core/test_behaviours.py", "tests/core/test_versions.py"]
+    done = subprocess.run(
+        [*command, "-m", "B30 or P43", *files], cwd=root, capture_output=True, text=True, check=True
+    )
+    found = [line.partition("::")[2] for line in done.stdout.splitlines() if "::" in line]
+    assert [re.findall(r"_([BP]\d\d)(?=_)", name) for name in found] == [
+        ["B30"],
+        ["P40", "B30"],
+        ["P43"],
+    ]

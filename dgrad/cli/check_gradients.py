@@ -20,6 +20,7 @@ __all__ = ["gradcheck"]
 
 LAST_SEED = 2**64 - 1
 NOTHING = ("skipped: no gradient", "skipped: empty")  # verdicts where there is nothing to check
+PAGE = (".html", ".htm")  # suffixes of a report that is a page
 PIPE_WIDTH = 120  # columns of the table where there is no terminal to ask
 
 
@@ -54,8 +55,12 @@ def gradcheck(
         bool, typer.Option("--all", help="With CONFIG: check everything shipped as well.")
     ] = False,
     order: Annotated[
-        Order, typer.Option(metavar="1|2", help="Order of the derivatives of ops.")
-    ] = Order.second,
+        Order | None,
+        typer.Option(
+            metavar="1|2",
+            help="Order of the derivatives. Left out: 2 of ops, 1 of layers and models.",
+        ),
+    ] = None,
     seed: Annotated[
         int,
         typer.Option(
@@ -63,8 +68,13 @@ def gradcheck(
         ),
     ] = 0,
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write the report as JSON."),
+        list[Path] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write the report: as a web page if FILE ends in .html, else as JSON; repeatable.",
+        ),
     ] = None,
     as_json: Annotated[bool, json_option("Print the report as JSON on stdout.")] = False,
     traceback: Traceback = False,
@@ -75,37 +85,44 @@ def gradcheck(
     """
     import json
 
-    from dgrad.cli.messages import printable
     from dgrad.config.document import load
     from dgrad.config.gradients import gradient_checks
     from dgrad.errors import WrongGradientError
 
-    if output is not None:
-        from dgrad.train.files import check_replaceable, write_atomic
+    for path in output or ():
+        from dgrad.train.files import check_replaceable
 
-        check_replaceable(output)
+        check_replaceable(path)
     document = None if config is None else load(config, overrides or ())
     report = gradient_checks(
         None if op or layer else document,  # what is named may be a plugin's of the config
         ops=op or (),
         layers=layer or (),
         everything=everything,
-        order=int(order),
+        order=None if order is None else int(order),
         seed=seed,
     )
     text = json.dumps(report.to_dict(), indent=1, allow_nan=False) + "\n"
-    if output is not None:
-        write_atomic(output, [text.encode()])
+    for path in output or ():
+        _write(path, report.to_html() if path.suffix.lower() in PAGE else text, quiet=as_json)
     if as_json:
         sys.stdout.write(text)
     else:
         _print_table(report)
-        if output is not None:
-            print(printable(f"report: {output}"), file=sys.stderr)
     if not report.passed:
         count = len(report.wrong)
         told = textwrap.indent("\n".join(map(str, report.wrong)), "  ")
         raise WrongGradientError(f"{count} check{'s' if count > 1 else ''} failed:\n{told}")
+
+
+def _write(path: Path, text: str, quiet: bool) -> None:
+    """Write the report, and say where unless `quiet`."""
+    from dgrad.cli.messages import printable
+    from dgrad.train.files import write_atomic
+
+    write_atomic(path, [text.encode()])
+    if not quiet:
+        print(printable(f"report: {path}"), file=sys.stderr)
 
 
 def _print_table(report: Report) -> None:

@@ -7,8 +7,9 @@ older than the last write anywhere looks its saved arrays up; no other node asks
 
 from __future__ import annotations
 
+import functools
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from dgrad.core.lines import caller_line
 from dgrad.core.node import Node, next_seq
 from dgrad.errors import GraphError
 
-__all__ = ["arrays_in", "check_saved", "mark_written", "owner", "version", "writes"]
+__all__ = ["arrays_in", "check_saved", "mark_written", "marker", "owner", "version", "writes"]
 
 Region = tuple[int, tuple[int, ...], tuple[int, ...], str]  # address, shape, strides, typestr
 MANY = 256  # regions remembered of one owner; beyond that, all of it counts as written
@@ -34,6 +35,12 @@ class _Memory:
         self.reference = weakref.ref(array, lambda _: writes.memory.pop(key, None))
         self.count = 0
         self.regions: dict[Region, tuple[int, str]] = {}
+
+    def note(self, region: Region, writer: str) -> None:
+        """A write into the region, now."""
+        writes.latest = next_seq()
+        self.count += 1
+        self.regions[region] = writes.latest, writer
 
 
 class _Writes:
@@ -60,19 +67,30 @@ def version(array: np.ndarray) -> int:
     return 0 if found is None else found.count
 
 
-def mark_written(array: np.ndarray, name: str, *, line: bool = True) -> None:
+def mark_written(array: np.ndarray, name: str) -> None:
     """Remember that `name`, called at the user's current line, overwrites `array`."""
     whole = owner(array)
-    memory = writes.memory.get(id(whole))
-    if memory is None:
-        memory = writes.memory[id(whole)] = _Memory(whole)
+    memory = _memory(whole)
     if len(memory.regions) >= MANY:
         memory.regions.clear()
         array = whole
-    place = caller_line() if line else None
-    writes.latest = next_seq()
-    memory.count += 1
-    memory.regions[_region(array)] = writes.latest, name if place is None else f"{name} at {place}"
+    place = caller_line()
+    memory.note(_region(array), name if place is None else f"{name} at {place}")
+
+
+def marker(array: np.ndarray, name: str) -> Callable[[], None]:
+    """A function that marks `array` as overwritten by `name`: quick, for what writes each step.
+
+    It is good for as long as `array` exists.
+    """
+    return functools.partial(_memory(owner(array)).note, _region(array), name)
+
+
+def _memory(whole: np.ndarray) -> _Memory:
+    found = writes.memory.get(id(whole))
+    if found is None:
+        found = writes.memory[id(whole)] = _Memory(whole)
+    return found
 
 
 def check_saved(node: Node) -> None:

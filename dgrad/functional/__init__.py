@@ -1,9 +1,10 @@
 """Whole-function tools on top of the engine: gradient checks, transforms, seeing the graph."""
 
-from dgrad.functional.components import check_all, check_layer, check_model, check_op
+from dgrad.functional.components import check_all, check_layer, check_op
 from dgrad.functional.explain import Explanation, explain_grad
 from dgrad.functional.gradcheck import gradcheck, gradgradcheck
 from dgrad.functional.graph import Graph, GraphNode, graph
+from dgrad.functional.models import check_model
 from dgrad.functional.profile import OpProfile, profile
 from dgrad.functional.report import Check, Entry, Report
 from dgrad.functional.spans import Spans, record_layers

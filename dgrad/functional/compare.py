@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from dgrad.core import stream
-from dgrad.core.modes import enable_grad, no_grad
 from dgrad.core.tensor import Tensor
 from dgrad.errors import ShapeError
-from dgrad.functional.differences import Tolerance, judge
-from dgrad.functional.lines import lines
+from dgrad.functional.diagnosis import diagnose_shape
+from dgrad.functional.differences import Tolerance
+from dgrad.functional.leaf import LeafCheck, Methods, largest
+from dgrad.functional.lines import typical_size
+from dgrad.functional.outputs import Outputs
 from dgrad.functional.report import Check
-from dgrad.functional.subject import Subject, draw_seeds, float_outputs, gradients
-from dgrad.functional.tally import Tally
+from dgrad.functional.subject import Subject, gradients
 
 __all__ = ["Settings", "check_orders", "generator_for", "suits", "undisturbed"]
 
-FULL_JACOBIAN = 2000  # up to so many entries every output is checked by itself
-PROJECTIONS = 2  # random sums of all outputs, checked always: a wrong rule may not be linear in g
-REPEATABLE = 1e-10  # two equal calls may differ by this part: threads may reorder sums
+WORK = 10**8  # entries that are looked at for each further one that is checked, over all leaves
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Settings:
     """How to check. eps: the first step, relative to an entry's size.
 
     A leaf of more than `limit` entries is probed along `directions` random lines through all of
-    them, and at `limit` single entries.
+    them, and at `limit` single entries. The larger the leaves, the fewer: beyond 10^8 entries in
+    all, counted once for each leaf, none, and one line from ten times as many.
     """
 
     seed: int = 0
@@ -39,6 +40,10 @@ class Settings:
     tolerance: Tolerance = field(default_factory=Tolerance)
     limit: int = 1000
     directions: int = 2
+
+    def told(self) -> dict[str, Any]:
+        """What a report says of them."""
+        return {"eps": self.eps, **asdict(self.tolerance)}
 
 
 def generator_for(seed: int, name: str) -> np.random.Generator:
@@ -80,130 +85,94 @@ def suits(call: Callable[[], Sequence[Any]]) -> bool:
 
 
 class _Comparison:
-    """The outputs of one subject as scalar rows: random sums of all, then each alone if few."""
+    """One subject, at its leaves as they stand."""
 
     def __init__(self, subject: Subject, settings: Settings, rng: np.random.Generator) -> None:
         self.subject, self.settings, self.rng = subject, settings, rng
-        with no_grad():
-            self.outputs = self._call()
-            self.base = _flat(self.outputs)
-            self.again = _flat(self._call())
-        precision = [np.full(t.size, np.finfo(t.dtype).eps) for t in self.outputs]
-        weights = [_flat(draw_seeds(self.outputs, rng)) for _ in range(PROJECTIONS)]
-        few = self.base.size * sum(t.size for t in subject.leaves.values()) <= FULL_JACOBIAN
-        self.rows = np.concatenate([weights, np.eye(self.base.size if few else 0, self.base.size)])
-        self.rounding = np.abs(self.rows) @ (np.abs(self.base) * _flat(precision))
-
-    def _call(self) -> list[Tensor]:
-        with stream.at(self.settings.seed):  # dropout draws the same mask at every call
-            return float_outputs(self.subject.call())
-
-    def _label(self, row: int) -> str:
-        """What a row is, in words."""
-        place = row - PROJECTIONS
-        for i, t in enumerate(self.outputs):
-            if 0 <= place < t.size:
-                number = f"output[{i}]" if len(self.outputs) > 1 else "output"
-                name = self.subject.labels[i] if self.subject.labels else number
-                return f"{name} {tuple(int(k) for k in np.unravel_index(place, t.shape))}"
-            place -= t.size
-        return "random projection"
+        self.leaves = subject.leaves
+        self.starts = [leaf.data.reshape(-1).copy() for leaf in self.leaves.values()]
+        self.outputs = Outputs(subject, settings.seed, rng)
 
     def run(self) -> list[Check]:
         """The Check of every leaf."""
-        leaves = self.subject.leaves
         refusal = self._refusal()
         if refusal is not None:
-            return [self.subject.check(name, refusal[0], note=refusal[1]) for name in leaves]
-        before = [t.data.copy() for t in leaves.values()]
+            return [self.subject.check(name, refusal[0], note=refusal[1]) for name in self.leaves]
         try:
-            analytic, changed = self._analytic()
+            columns = self._gradients()
         except ShapeError as error:
-            return [self.subject.check(name, "wrong shape", note=str(error)) for name in leaves]
-        for (name, leaf), old in zip(leaves.items(), before, strict=True):
-            if not np.array_equal(leaf.data, old):
-                changed = name
-        if changed:
-            note = f"a forward or a rule wrote into {changed}"
-            return [self.subject.check(name, "mutates", note=note) for name in leaves]
-        return [
-            self._check(name, leaf, column)
-            for (name, leaf), column in zip(leaves.items(), analytic, strict=True)
-        ]
+            note = f"{error}{diagnose_shape(str(error))}"
+            return [self.subject.check(name, "wrong shape", note=note) for name in self.leaves]
+        if columns is None:
+            note = "a forward or a rule wrote into the gradient of its output"
+            return [self.subject.check(name, "mutates", note=note) for name in self.leaves]
+        for (name, leaf), start in zip(self.leaves.items(), self.starts, strict=True):
+            if not np.array_equal(leaf.data.reshape(-1), start, equal_nan=True):
+                note = f"a forward or a rule wrote into {name}"
+                return [self.subject.check(each, "mutates", note=note) for each in self.leaves]
+        return self._checks(columns)
 
     def _refusal(self) -> tuple[str, str] | None:
         """Verdict and note when nothing can be compared."""
-        if not self.base.size:
+        if not self.outputs.rows.entries:
             return "skipped: no gradient", "there is no output of floats"
-        if not np.isfinite(self.base).all():
+        if not self.outputs.finite:
             return "not finite", "the output itself holds NaN or infinity"
-        if not np.allclose(self.base, self.again, rtol=REPEATABLE, atol=0):
+        if not self.outputs.repeats:
             return "non-deterministic", "two equal calls gave two results"
         return None
 
-    def _analytic(self) -> tuple[list[list[np.ndarray | None]], str]:
-        """For each leaf its flat gradient, or None, of each row; and what a rule has changed."""
-        with enable_grad():
-            outputs = self._call()
-        ends = np.cumsum([t.size for t in outputs])[:-1]
-        found: list[list[np.ndarray | None]] = [[] for _ in self.subject.leaves]
-        changed = ""
-        for row in self.rows:
-            seeds = [
-                part.reshape(t.shape).astype(t.dtype)
-                for part, t in zip(np.split(row, ends), outputs, strict=True)
-            ]
-            kept = [seed.copy() for seed in seeds]
-            grads = gradients(outputs, list(self.subject.leaves.values()), seeds)
-            if not all(map(np.array_equal, seeds, kept)):
-                changed = "the gradient of its output"
+    def _gradients(self) -> list[list[np.ndarray | None]] | None:
+        """For each leaf its flat gradient, or None, of each row; None if a seed was changed."""
+        outputs = self.outputs.recorded()
+        leaves = list(self.leaves.values())
+        found: list[list[np.ndarray | None]] = [[] for _ in leaves]
+        unchanged = True
+        for seeds in self.outputs.rows.seeds():
+            given = [seed.copy() for seed in seeds]
+            grads = gradients(outputs, leaves, given)
             for column, g in zip(found, grads, strict=True):
-                column.append(None if g is None else g.data.ravel())
-        return found, changed
+                column.append(None if g is None else g.data.reshape(-1))
+            unchanged &= all(map(np.array_equal, seeds, given))
+        return found if unchanged else None
 
-    def _check(self, name: str, leaf: Tensor, column: list[np.ndarray | None]) -> Check:
-        """The Check of one leaf, line by line."""
-        if not leaf.size:
-            return self.subject.check(name, "skipped: empty", note=f"its shape is {leaf.shape}")
-        rows = [np.zeros(leaf.size) if g is None else g for g in column]
-        for row, g in enumerate(rows):
-            if not np.isfinite(g).all():
-                return self._not_finite(name, leaf, row, g)
-        scale = np.array([np.abs(g).max() for g in rows])
-        tally = Tally(self._label)
-        s = self.settings
-        for line in lines(leaf, rows[0], s.limit, s.directions, s.eps, self.rng):
+    def _checks(self, columns: list[list[np.ndarray | None]]) -> list[Check]:
+        s, leaves = self.settings, list(self.leaves.values())
+        work = len(leaves) * (sum(leaf.size for leaf in leaves) + self.outputs.rows.entries)
+        methods = Methods(
+            min(s.limit, WORK // max(work, 1)),
+            s.directions if work <= 10 * WORK else 1,
+            s.eps,
+            s.tolerance,
+        )
+        weight = max(map(_weight, leaves, self.starts, columns))
+        checks = []
+        for i, (name, start) in enumerate(zip(self.leaves, self.starts, strict=True)):
+            looked = LeafCheck(
+                self.subject, name, start, self.outputs, columns[i], methods, self.rng
+            )
+            checks.append(looked.check(weight, functools.partial(self._shaken, i)))
+        return checks
 
-            def values(t: float, move: Callable[[float], None] = line.move) -> np.ndarray:
-                move(t)
-                return np.asarray(self.rows @ _flat(self._call()))
-
-            along = np.array([line.along(g) for g in rows])
-            with no_grad():
-                try:
-                    judgement = judge(
-                        values,
-                        self.rows @ self.base,
-                        self.rounding,
-                        along,
-                        scale,
-                        line.steps,
-                        s.tolerance,
-                    )
-                finally:
-                    line.move(0.0)
-            tally.add(line.place, along, judgement, scale)
-        missing = all(g is None for g in column)
-        return self.subject.check(name, **tally.conclude(missing, self.subject.order))
-
-    def _not_finite(self, name: str, leaf: Tensor, row: int, g: np.ndarray) -> Check:
-        place = int(np.flatnonzero(~np.isfinite(g))[0])
-        index = tuple(int(i) for i in np.unravel_index(place, leaf.shape))
-        note = f"the gradient of {self._label(row)} is {g[place]} at index {index}"
-        return self.subject.check(name, "not finite", note=note)
+    def _shaken(self, i: int) -> list[np.ndarray]:
+        """How much each row's gradient by leaf i changes when all leaves do by a rounding error."""
+        arrays = [leaf.data.reshape(-1) for leaf in self.leaves.values()]
+        signs = [self.rng.choice([-1.0, 1.0], start.size) for start in self.starts]
+        found = []
+        try:
+            for sign in (1.0, -1.0):
+                for array, start, way in zip(arrays, self.starts, signs, strict=True):
+                    array[...] = start + np.spacing(start) * way * sign
+                columns = self._gradients() or []
+                found.append([np.zeros(1) if g is None else g for g in columns[i]])
+        finally:
+            for array, start in zip(arrays, self.starts, strict=True):
+                array[...] = start
+        return [np.abs(up - down) for up, down in zip(*found, strict=True)]
 
 
-def _flat(parts: Sequence[Tensor] | Sequence[np.ndarray]) -> np.ndarray:
-    """All entries as one float64 vector of its own."""
-    arrays = [part.data if isinstance(part, Tensor) else part for part in parts]
-    return np.concatenate([np.zeros(0), *(a.ravel() for a in arrays)])
+def _weight(leaf: Tensor, start: np.ndarray, column: Sequence[np.ndarray | None]) -> float:
+    """The largest derivative times the size of its entry, or the usual size where that is 0."""
+    typical = typical_size(leaf)
+    sizes = np.where(start == 0, typical, start)
+    return max((largest(g * sizes) for g in column if g is not None), default=0.0)

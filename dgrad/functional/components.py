@@ -1,8 +1,8 @@
-"""Gradient checks of what is registered, ops and layers, and of a whole model, per parameter."""
+"""Gradient checks of what is registered: every op, every layer."""
 
 from __future__ import annotations
 
-import copy
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,17 +16,15 @@ from dgrad.core.op import Op
 from dgrad.core.tensor import Tensor
 from dgrad.functional.compare import Settings, check_orders, generator_for, suits, undisturbed
 from dgrad.functional.consistency import consistency, single_precision
-from dgrad.functional.lines import typical_size
+from dgrad.functional.models import steady
+from dgrad.functional.parts import has_gradient, leaves_of, real_outputs
 from dgrad.functional.report import Check, Report
-from dgrad.functional.subject import Subject, as_sequence, private
+from dgrad.functional.subject import Subject, private
 
-__all__ = ["check_all", "check_layer", "check_model", "check_op"]
+__all__ = ["check_all", "check_layer", "check_op"]
 
 ENTRIES = 100  # that are checked of one input of a layer
 BATCH = 3  # examples that a layer is given
-ROWS = 8  # of a batch that a model is checked on
-WORK = 10**8  # entries that are looked at for each further one that is checked, over all parameters
-MOVE = 1e-3  # how far a model at a kink is moved off it, relative to each parameter's size
 
 
 def check_op(name: str, *, order: int = 2, seed: int = 0) -> list[Check]:
@@ -60,7 +58,7 @@ def _check_op(op: Op, function: Callable[..., Any], order: int, seed: int) -> li
         return [Check("op", op.name, "", "skipped: no example", note=_op_example(op))]
     found = check_orders(subject, order, Settings(seed=seed))
     if all(check.passed for check in found):
-        rounded = [np.float32(value) if _is_float(value) else value for value in args]
+        rounded = [_rounded(value) if has_gradient(value) else value for value in args]
         single, double = (_at(op, function, rounded, params, d) for d in (np.float32, np.float64))
         found += consistency(subject, seed) + single_precision(single, double, seed)
     return checks + found
@@ -70,18 +68,30 @@ def _at(
     op: Op, function: Callable[..., Any], args: Sequence[Any], params: dict[str, Any], dtype: Any
 ) -> Subject:
     """The op at these arguments, with those of floats converted to dtype."""
-    values, leaves = list(args), {}
+    makers: list[Callable[[], Any]] = []
+    leaves: dict[str, Tensor] = {}
     for i, value in enumerate(args):
-        if _is_float(value):
-            leaf = private(value, dtype)
-            values[i] = leaf.data if _without_gradient(op, i, value) else leaf
-            if values[i] is leaf:
-                leaves[_label(op, i)] = leaf
-    return Subject("op", op.name, lambda: as_sequence(function(*values, **params)), leaves)
+        if not has_gradient(value):
+            makers.append(functools.partial(_given, value))
+            continue
+        own, make = leaves_of(_label(op, i), value, dtype)
+        if _without_gradient(op, i, value):
+            makers.append(functools.partial(_given, make().data))
+        else:
+            makers.append(make)
+            leaves |= own
+    call = real_outputs(lambda: function(*(make() for make in makers), **params))
+    return Subject("op", op.name, call, leaves)
 
 
-def _is_float(value: Any) -> bool:
-    return np.asarray(value).dtype.kind == "f"
+def _given(value: Any) -> Any:
+    return value
+
+
+def _rounded(value: Any) -> np.ndarray:
+    """value as float32 holds it."""
+    array = np.asarray(value)
+    return array.astype(np.complex64 if array.dtype.kind == "c" else np.float32)
 
 
 def _label(op: Op, i: int) -> str:
@@ -90,7 +100,7 @@ def _label(op: Op, i: int) -> str:
 
 def _without_gradient(op: Op, i: int, value: Any) -> str:
     """Why an op has no gradient for its input number i; empty when it has one."""
-    if not _is_float(value):
+    if not has_gradient(value):
         return "it holds no floats"
     ruled = op.variadic or op.rules is None or op.rules[i] is not None
     return "" if ruled else "it has no rule"
@@ -124,7 +134,7 @@ def check_layer(name: str, *, order: int = 1, seed: int = 0) -> list[Check]:
     """
     layer = registry.layers[name]
     own = any("example" in vars(base) for base in layer.__mro__ if base is not dgrad.nn.Module)
-    if not own and not suits(lambda: as_sequence(_tried(layer, seed))):
+    if not own and not suits(real_outputs(lambda: _tried(layer, seed))):
         note = (
             "it cannot be tried without arguments: give it a classmethod example() that returns "
             "(arguments, input shape without batch), such as ({'out_features': 3}, (4,))"
@@ -141,7 +151,8 @@ def _check_layer(name: str, layer: Any, order: int, seed: int) -> list[Check]:
     if not x.requires_grad:
         note = "it holds no floats"
         checks.append(Check("layer", name, "input", "skipped: no gradient", note=note))
-    subject = Subject("layer", name, lambda: as_sequence(module(x)), leaves)
+    call = real_outputs(steady(module, lambda: module(x)))
+    subject = Subject("layer", name, call, leaves)
     return checks + check_orders(subject, order, Settings(seed=seed, limit=ENTRIES))
 
 
@@ -160,72 +171,16 @@ def _built(layer: Any, seed: int) -> tuple[Any, Tensor]:
     return module, private(value) if value.dtype.kind == "f" else Tensor(value)
 
 
-def check_model(
-    model: Any,
-    loss: Callable[[Any, Any], Tensor],
-    inputs: Any,
-    targets: Any,
-    *,
-    seed: int = 0,
-    entries: int = 20,
-) -> list[Check]:
-    """Check loss(model(inputs), targets) by every parameter of a Module, on a float64 copy.
-
-    Of each parameter: two random directions through all its entries, and `entries` single ones,
-    the largest derivatives among them; the larger the model, the fewer: of 10^7 parameters in
-    eight arrays one, then none, and one direction from 10^8. Of a batch, (n, ...) inputs with n
-    targets, the first eight rows. Where relu and the like stand exactly at a kink, as zero biases
-    make them do, what was not ok is checked again with the model moved a little. `model` stays as
-    it is, and is checked in the mode it is in.
-    """
-    module = copy.deepcopy(model).double()
-    inputs, targets = map(_exact, _first_rows(inputs, targets))
-    leaves = {key: p for key, p in module.named_parameters() if p.requires_grad}
-
-    def call() -> Sequence[Any]:
-        return as_sequence(loss(module(inputs), targets))
-
-    cost = len(leaves) * sum(leaf.size for leaf in leaves.values())  # of a line through each
-    settings = Settings(
-        seed=seed,
-        limit=min(entries, WORK // max(cost, 1)),
-        directions=2 if cost <= 10 * WORK else 1,
-    )
-    checks = check_orders(Subject("parameter", "model", call, leaves, ["loss"]), 1, settings)
-    if any(check.verdict == "kink" for check in checks):
-        rng = generator_for(seed, "move")
-        for leaf in leaves.values():
-            leaf.data += rng.normal(scale=MOVE * typical_size(leaf), size=leaf.shape)
-        subject = Subject("parameter", "model", call, leaves, ["loss"])
-        again = {check.input: check for check in check_orders(subject, 1, settings)}
-        checks = [again[c.input] if c.verdict in ("kink", "wrong") else c for c in checks]
-    return checks
-
-
-def _first_rows(inputs: Any, targets: Any) -> tuple[Any, Any]:
-    """The first ROWS of both, where both are arrays of as many rows."""
-    both = isinstance(inputs, Tensor | np.ndarray) and isinstance(targets, Tensor | np.ndarray)
-    if both and inputs.ndim > 1 and inputs.shape[0] == (targets.shape or (0,))[0]:
-        return inputs[:ROWS], targets[:ROWS]
-    return inputs, targets
-
-
-def _exact(value: Any) -> Any:
-    """Floats as float64, without gradient; anything else as it is."""
-    if isinstance(value, Tensor | np.ndarray) and value.dtype.kind == "f":
-        return private(value).detach()
-    return value
-
-
 def check_all(
     *,
     ops: bool = True,
     layers: bool = True,
     order: int = 2,
+    layer_order: int = 1,
     seed: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
-    """Check every registered op to `order` and every layer to order 1, by name.
+    """Check every registered op to `order` and every layer to order `layer_order`, by name.
 
     progress: called as progress(name, done, total) before each.
     """
@@ -233,10 +188,10 @@ def check_all(
     if ops:
         jobs += [(check_op, name, order) for name in registry.ops]
     if layers:
-        jobs += [(check_layer, name, 1) for name in registry.layers]
+        jobs += [(check_layer, name, layer_order) for name in registry.layers]
     checks: list[Check] = []
     for done, (check, name, highest) in enumerate(jobs):
         if progress is not None:
             progress(name, done, len(jobs))
         checks += check(name, order=highest, seed=seed)
-    return Report(checks, seed)
+    return Report(checks, seed, {"order": order, **Settings().told()})

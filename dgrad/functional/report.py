@@ -72,6 +72,8 @@ class Check:
     kind: "function", "op", "layer" or "parameter". compared: derivatives that could be judged;
     skipped: those that could not, being at a kink or below the rounding error. worst: the entries
     that explain the verdict, worst first. note: the reason, in words, empty when all is well.
+    methods: what has decided: "adjoint" (the inputs were varied at will, the function being linear
+    in them), "complex step" (both to about 13 digits), "central differences".
     """
 
     kind: str
@@ -84,6 +86,7 @@ class Check:
     max_error: float = 0.0
     worst: tuple[Entry, ...] = ()
     note: str = ""
+    methods: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -104,6 +107,7 @@ class Check:
             "max_error": _number(self.max_error),
             "worst": [entry.to_dict() for entry in self.worst],
             "note": self.note,
+            "methods": list(self.methods),
         }
 
     def __str__(self) -> str:
@@ -115,10 +119,14 @@ class Check:
 
 @dataclass(frozen=True)
 class Report:
-    """All checks of one run, in order; the same for the same seed. True when all have passed."""
+    """All checks of one run, in order; the same for the same seed. True when all have passed.
+
+    settings: order, first step and tolerances, by name.
+    """
 
     checks: list[Check] = field(default_factory=list)
     seed: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -141,10 +149,19 @@ class Report:
         """The report for strict JSON: no times, no NaN, same bytes for the same seed."""
         return {
             "seed": self.seed,
+            "settings": {
+                name: _number(v) if isinstance(v, float) else v for name, v in self.settings.items()
+            },
             "passed": self.passed,
             "counts": self.counts(),
             "checks": [check.to_dict() for check in self.checks],
         }
+
+    def to_html(self) -> str:
+        """The report as one page that needs nothing else, for any browser."""
+        from dgrad.functional.html import page
+
+        return page(self)
 
     def summary(self) -> str:
         """Plain text: the counts, then every check that is not simply ok or without gradient."""

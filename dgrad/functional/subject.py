@@ -13,7 +13,7 @@ from dgrad.core.modes import enable_grad, is_grad_enabled, no_grad
 from dgrad.core.tensor import Tensor
 from dgrad.functional.report import Check
 
-__all__ = ["Subject", "as_sequence", "draw_seeds", "float_outputs", "gradients", "private"]
+__all__ = ["Subject", "draw_seeds", "float_outputs", "gradients", "private"]
 
 
 @dataclass
@@ -66,11 +66,6 @@ def private(value: Any, dtype: Any = np.float64) -> Tensor:
     """A leaf of its own: a contiguous copy in `dtype`, whatever memory `value` shares."""
     data = value.data if isinstance(value, Tensor) else value
     return Tensor(np.array(data, dtype=dtype, order="C"), requires_grad=True)
-
-
-def as_sequence(result: Any) -> Sequence[Any]:
-    """One output or several as a sequence."""
-    return result if isinstance(result, list | tuple) else (result,)
 
 
 def draw_seeds(outputs: Sequence[Tensor], rng: np.random.Generator) -> list[np.ndarray]:

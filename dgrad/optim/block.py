@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from dgrad.core.tensor import Tensor
-from dgrad.core.versions import mark_written
+from dgrad.core.versions import marker
 from dgrad.errors import DtypeError, ShapeError
 
 __all__ = ["Block", "State", "arrange"]
 
+WRITER = "an optimizer's step"  # what overwrites the parameters, in errors of backward
 SMALL = 8192  # elements: above this, gathering the gradient costs more than it saves
 
 Update = Callable[[np.ndarray, np.ndarray, "State", Mapping[str, Any]], None]
@@ -66,6 +67,7 @@ class Block:
                 _view(self.p, start, p.shape)
                 for p, start in zip(params, self._starts(), strict=True)
             ]
+        self.mark = marker(self.p, WRITER)
 
     def _starts(self) -> Iterator[int]:
         return itertools.accumulate((p.size for p in self.params[:-1]), initial=0)
@@ -87,7 +89,7 @@ class Block:
         if len(arrays) > 1:
             g = np.concatenate(arrays, axis=None, out=self.g)
         self.state.step += 1
-        mark_written(self.p, "an optimizer's step", line=False)
+        self.mark()
         update(self.p, g, self.state, self.group)
 
     def _move_in(self) -> None:
@@ -104,11 +106,13 @@ class Block:
                 )
         if len(self.params) == 1:
             self.p = self.params[0].data
+            self.mark = marker(self.p, WRITER)
             self.views = [self.p]
             return
         for p in self.params:
-            mark_written(p.data, "an optimizer's step", line=False)
+            marker(p.data, WRITER)()
         self.p = np.concatenate([p.data for p in self.params], axis=None)
+        self.mark = marker(self.p, WRITER)
         self._show()
 
     def _show(self) -> None:

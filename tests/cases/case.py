@@ -90,7 +90,7 @@ def as_complex(cases: dict[str, list[Case]], *names: str) -> None:
 
     def twin(a: Any) -> Any:
         floats = isinstance(a, np.ndarray) and a.dtype.kind == "f"
-        return a + 1j * rng.normal(size=a.shape) if floats else a
+        return np.asarray(a + 1j * rng.normal(size=a.shape)) if floats else a
 
     for name in names:
         cases[name] += [

@@ -18,6 +18,7 @@ CASES: dict[str, list[Case]] = {
     "make_complex": binary(normal),
     "real": unary(normal, -800.0, 0.0, 800.0),
 }
+as_complex(CASES, "angle", "conj", "imag", "real")
 
 REFERENCES: dict[str, Callable[..., Any]] = {
     "make_complex": lambda re, im: np.add(re, np.multiply(im, 1j)),

@@ -177,13 +177,33 @@ def test_with_all_a_config_comes_besides_what_is_shipped(here: Here) -> None:
 
 @pytest.mark.parametrize("option", ["--op", "--layer"])
 def test_unknown_names_are_usage_errors(option: str, here: Here, tmp_path: Path) -> None:
-    name = {"--op": "tahn", "--layer": "linaer"}[option]
+    name = {"--op": "sigmiod", "--layer": "linaer"}[option]
     result = here("gradcheck", option, name, "-o", "report.json")
     assert result.code == 2
-    assert f"is called '{name}'; did you mean '{'tanh' if option == '--op' else 'linear'}'?" in (
+    assert f"is called '{name}'; did you mean '{'sigmoid' if option == '--op' else 'linear'}'?" in (
         result.err
     )
     assert not (tmp_path / "report.json").exists()
+
+
+def test_a_report_is_a_page_by_its_suffix(here: Here, plugged: Callable, tmp_path: Path) -> None:
+    result = here("gradcheck", plugged("2"), "-o", "report.html", "-o", "report.json")
+    assert result.code == 6
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert "looks off by a constant factor 2" in page
+    assert not json.loads((tmp_path / "report.json").read_text())["passed"]
+    assert {"report: report.html", "report: report.json"} <= set(result.err.splitlines())
+    help_text = here("gradcheck", "--help").out
+    assert ".html" in help_text
+
+
+def test_order_2_is_of_the_model_too(here: Here) -> None:
+    report = json.loads(here("gradcheck", "toy.yaml", "--order", "2", "--json").out)
+    found = {(c["input"], c["order"]) for c in report["checks"]}
+    assert {("linear.weight", 1), ("linear.weight", 2), ("grad_output", 2)} <= found
+    assert report["passed"]
+    assert report["settings"]["order"] == 2
 
 
 def test_a_report_that_cannot_be_written(here: Here, tmp_path: Path) -> None:

@@ -268,13 +268,17 @@ def test_B20_an_assigned_grad_is_accumulated_into_checked_and_deleted() -> None:
 
 
 def test_B21_one_cotangent_in_three_buffers_is_not_shared() -> None:
-    x, y = leaf(1.0), leaf(1.0)
-    parts = [x + 2, y + 2, x + 2]
-    total = parts[0] + parts[1] + parts[2]  # hands its cotangent to all three, unchanged
-    for _ in range(4):  # a longer way, so that all three wait for more
-        parts = [part * 2 for part in parts]
-    (total + (parts[0] + parts[1] + parts[2])).backward()
-    assert (x.grad.item(), y.grad.item()) == (34.0, 17.0)
+    for first in (False, True):
+        x, y = leaf(1.0), leaf(1.0)
+        parts = more = [x + 2, y + 2, x + 2]
+        if first:
+            total = parts[0] + parts[1] + parts[2]  # hands its cotangent to all three, unchanged
+        for _ in range(4):
+            more = [part * 2 for part in more]
+        if not first:  # newer than the longer way: all three hold one array and wait for more
+            total = parts[0] + parts[1] + parts[2]
+        (total + (more[0] + more[1] + more[2])).backward()
+        assert (x.grad.item(), y.grad.item()) == (34.0, 17.0)
 
 
 def test_B22_two_leaves_fed_one_cotangent_get_buffers_of_their_own() -> None:

@@ -99,28 +99,37 @@ def forwards(error: BaseException) -> list[str]:
     return found + (forwards(error.__cause__) if error.__cause__ else [])
 
 
-@pytest.mark.parametrize("name", single_outputs())
-def test_rules_run_on_arrays_of_a_device(name: str) -> None:
+def test_rules_run_on_arrays_of_a_device() -> None:
+    """Those that reach no forward which works in NumPy's memory: that is another question."""
+    ran = set()
+    for name in single_outputs():
+        try:
+            compare(name)
+        except TypeError as error:
+            if not forwards(error):
+                error.add_note(f"in a rule of {name}")
+                raise
+        else:
+            ran.add(name)
+    assert {"divide", "logsumexp", "matmul", "solve", "var", "where"} <= ran
+    assert len(ran) > 150
+
+
+def compare(name: str) -> None:
+    """The rules of an op at its example, on device arrays and on NumPy's."""
     args, params = registry.ops[name].op.example(np.random.default_rng(0))
     inputs = [
         Tensor(a, requires_grad=True) if isinstance(a, np.ndarray) and a.dtype.kind in "fc" else a
         for a in args
     ]
     out = registry.ops[name](*inputs, **params)
-    node: Any = out.node
     g = np.random.default_rng(1).normal(size=out.shape).astype(out.dtype)
-    try:
-        pairs = results(node, g)
-    except TypeError as error:
-        if not forwards(error):  # a rule may call ops; whether they run there is another question
-            raise
-        pytest.skip(f"the forward of {forwards(error)[-1]} works in NumPy's memory")
-    for found, expected in pairs:
+    for found, expected in results(out.node, g):
         if expected is None:
-            assert found is None
+            assert found is None, name
             continue
-        assert isinstance(found, DeviceArray)
-        np.testing.assert_array_equal(found.host, np.asarray(expected))
+        assert isinstance(found, DeviceArray), name
+        np.testing.assert_array_equal(found.host, np.asarray(expected), name)
 
 
 def results(node: Any, g: np.ndarray) -> list[tuple[Any, Any]]:

@@ -36,69 +36,7 @@ def look(function, inputs, **options):
     return gradcheck(function, inputs, raise_exception=False, **options)
 
 
-# -- seeded faults: the rule of one input of a shipped op, changed ------------------------------
-
-FAULTS = {
-    "x1.0001": lambda g: g * 1.0001,
-    "sign": lambda g: -g,
-    "factor_2": lambda g: g * 2,
-    "lost": lambda g: g * 0,
-    "one_entry": lambda g: g * (1 + 1e-4 * (np.arange(g.size).reshape(g.shape) == g.size - 1)),
-    "transposed": lambda g: g.T.reshape(g.shape),
-    "missing_term": lambda g: g - 1e-3 * np.sqrt(np.mean(np.square(g.data))),
-}
-FAMILIES = (
-    ("add", "y"), ("multiply", "x"), ("divide", "y"), ("power", "y"), ("exp", "x"), ("log", "x"),
-    ("tanh", "x"), ("gelu", "x"), ("softmax", "x"), ("var", "x"), ("logsumexp", "x"),
-    ("broadcast_to", "x"), ("matmul", "y"), ("linear", "weight"), ("cross_entropy", "logits"),
-    ("concatenate", "xs[1]"), ("pad", "x"),
-)  # fmt: skip
-SEEDED = [
-    (name, input_name, fault)
-    for name, input_name in FAMILIES
-    for fault in FAULTS
-    if (name, fault) != ("broadcast_to", "transposed")  # there the changed rule may be right
-]
-
-
-@pytest.fixture
-def broken(monkeypatch):
-    """A function that changes the gradient that an op's rules give for one of its inputs."""
-
-    def change(op, name, fault):
-        place = int(name[3:-1]) if op.variadic else op.inputs.index(name)
-
-        def changed(rule):
-            return rule and (lambda g, saved, params: fault(rule(g, saved, params)))
-
-        def changed_joint(rule):
-            def faulty(g, saved, params):
-                grads = list(rule(g, saved, params))
-                grads[place] = fault(grads[place])
-                return grads
-
-            return rule and faulty
-
-        for attribute in ("joint", "fast_joint"):
-            monkeypatch.setattr(op, attribute, changed_joint(getattr(op, attribute)))
-        for attribute in ("rules", "raw_rules"):
-            rules = getattr(op, attribute)
-            if rules is not None:
-                new = tuple(changed(r) if i == place else r for i, r in enumerate(rules))
-                monkeypatch.setattr(op, attribute, new)
-
-    return change
-
-
-@pytest.mark.parametrize(("name", "input_name", "fault"), SEEDED)
-def test_G01_seeded_fault_is_found_and_named(name, input_name, fault, broken):
-    broken(registry.ops[name].op, input_name, FAULTS[fault])
-    for seed in range(3):
-        wrong = [check for check in check_op(name, order=1, seed=seed) if not check.passed]
-        assert [(c.subject, c.input, c.verdict) for c in wrong] == [(name, input_name, "wrong")]
-        worst = wrong[0].worst[0]
-        assert abs(worst.analytic - worst.numeric) > 1e-9
-        assert worst.index is not None
+# -- what is found, and said ---------------------------------------------------------------------
 
 
 def test_G01_report_names_op_input_index_and_both_values(scratch):
@@ -133,7 +71,7 @@ def test_G01_missing_accumulation_where_places_repeat(scratch):
     places = np.array([0, 2, 2, 1])
 
     @dgrad.op
-    def gather(x):
+    def picked(x):
         return x[places]
 
     def overwrite(g, x_shape):
@@ -141,8 +79,8 @@ def test_G01_missing_accumulation_where_places_repeat(scratch):
         out[places] = g
         return out
 
-    gather.vjp(x=overwrite)
-    (check,) = look(gather, RNG.normal(size=3)).wrong
+    picked.vjp(x=overwrite)
+    (check,) = look(picked, RNG.normal(size=3)).wrong
     assert {entry.index for entry in check.worst} == {(2,)}
 
 
@@ -231,16 +169,20 @@ def test_G04_op_that_float32_does_not_suit_is_checked_in_float64_alone(scratch):
 # -- no false alarms ----------------------------------------------------------------------------
 
 
+QUIET = {"ok", "skipped: no gradient", "vacuous"}  # vacuous: copysign by y is 0 everywhere
+
+
 def test_G02_shipped_ops_and_layers_pass():
     report = check_all()
-    assert set(report.counts()) == {"ok", "skipped: no gradient"}, report.summary()
+    assert set(report.counts()) <= QUIET, report.summary()
+    assert report.counts()["vacuous"] < 10
     assert {c.subject for c in report.checks} >= {*registry.ops, *registry.layers}
 
 
-@pytest.mark.parametrize("seed", range(1, 13))
+@pytest.mark.parametrize("seed", [1, 2])  # `python -m tests.functional.faults` for more
 def test_G02_no_false_alarm_in_other_seeds(seed):
     report = check_all(order=1, seed=seed)
-    assert set(report.counts()) == {"ok", "skipped: no gradient"}, report.summary()
+    assert set(report.counts()) <= QUIET, report.summary()
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -288,8 +230,27 @@ def test_G03_near_a_kink_is_never_wrong(distance, sign):
 
 @pytest.mark.parametrize("size", [1e6, 1e7])
 def test_G08_smooth_function_that_turns_within_every_step_is_neither_kink_nor_wrong(size):
-    (check,) = look(dgrad.sin, size * (POSITIVE + 1)).checks
+    (check,) = look(dgrad.sin, size * (POSITIVE + 1), exact=np.inf).checks
     assert (check.verdict, check.passed) == ("unsure", True)
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, "ok"), (1.0001, "wrong"), (-1, "wrong")])
+@pytest.mark.parametrize("size", [1e6, 1e8, 1e9])
+def test_G08_complex_step_judges_what_turns_within_every_step(size, factor, verdict):
+    class Wave(dgrad.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return dgrad.sin(x)
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return g * dgrad.cos(x) * factor
+
+    (check,) = look(Wave.apply, size * (POSITIVE + 1)).checks
+    assert check.verdict == verdict
+    assert "complex step" in check.methods
 
 
 def test_G03_ties_of_max_pass_or_are_kinks():
@@ -325,8 +286,10 @@ def test_G04_float32_inputs_are_checked_in_float64():
 
     report = gradcheck(product, single)
     assert set(report.counts()) == {"ok"}
-    assert set(seen) == {(np.dtype(np.float64), np.dtype(np.float64))}
+    assert all({x.name, y.name} <= {"float64", "complex128"} for x, y in seen)
     assert max(check.max_error for check in report.checks) < 1e-9
+    notes = [check.note for check in report.checks]
+    assert notes == ["float32 input: it was checked in float64"] * 2
 
 
 def test_G04_float32_inside_does_not_give_a_false_alarm():
@@ -690,7 +653,7 @@ class Scaled(dgrad.Function):
 def test_G11_large_model_is_probed_along_directions_alone(wrong, directions, monkeypatch):
     model = Counting(wrong)
     cost = 8 * sum(p.size for p in model.parameters())
-    monkeypatch.setattr("dgrad.functional.components.WORK", cost // 10 + directions - 1)
+    monkeypatch.setattr("dgrad.functional.compare.WORK", cost // 10 + directions - 1)
     inputs, targets = RNG.normal(size=(20, 12)), RNG.integers(0, 12, 20)
     checks = check_model(model, nn.CrossEntropyLoss(), inputs, targets)
     assert verdicts(checks)[f"layers.{wrong}.weight"] == "wrong"
@@ -701,7 +664,7 @@ def test_G11_large_model_is_probed_along_directions_alone(wrong, directions, mon
 def test_G11_evaluations_and_rows_are_bounded(monkeypatch):
     model = Counting(None)
     monkeypatch.setattr("copy.deepcopy", lambda same: same)
-    monkeypatch.setattr("dgrad.functional.components.WORK", 0)
+    monkeypatch.setattr("dgrad.functional.compare.WORK", 0)
     inputs, targets = RNG.normal(size=(20, 12)), RNG.integers(0, 12, 20)
     checks = check_model(model, nn.CrossEntropyLoss(), inputs, targets)
     assert all(check.passed for check in checks)
