@@ -18,7 +18,7 @@ from dgrad.errors import DtypeError
 if TYPE_CHECKING:
     from dgrad.core.tensor import Tensor
 
-__all__ = ["Leaf", "Node", "Output", "next_seq"]
+__all__ = ["FLOAT32", "Leaf", "Node", "Output", "next_seq"]
 
 FLOAT32 = np.dtype(np.float32)
 

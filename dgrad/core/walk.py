@@ -17,7 +17,7 @@ import numpy as np
 from dgrad.core.anomaly import check_backward, source_of
 from dgrad.core.hook_calls import outside, retained, run_hooks, run_posthooks, run_prehooks
 from dgrad.core.modes import enable_grad, mode
-from dgrad.core.node import Leaf, Output
+from dgrad.core.node import FLOAT32, Leaf, Output
 from dgrad.core.saved import FREED
 from dgrad.core.tensor import Tensor, from_parts
 from dgrad.core.versions import check_saved, writes
@@ -179,7 +179,8 @@ def accumulate(tensor: Tensor, g: Any, own: bool) -> None:
     own: nothing else can reach g's array, so that it may become the gradient as it is.
     """
     before = tensor.grad
-    if g.dtype is not tensor.data.dtype or g.dtype.kind == "c":
+    dtype = g.dtype
+    if dtype is not tensor.data.dtype or (dtype is not FLOAT32 and dtype.kind == "c"):
         g, own = _fitting(g, tensor), False
     if before is None:
         recorded = isinstance(g, Tensor)

@@ -13,7 +13,7 @@ from dgrad.functional.complex_step import complex_derivatives, glance, refine
 from dgrad.functional.differences import Judgement, Targets, Tolerance, judge
 from dgrad.functional.lines import Line, Probe, lines, typical_size
 from dgrad.functional.outputs import Outputs
-from dgrad.functional.report import Check
+from dgrad.functional.report import FAILURES, Check
 from dgrad.functional.subject import Subject
 from dgrad.functional.tally import Tally
 
@@ -71,8 +71,8 @@ class LeafCheck:
         with no_grad():
             self._compare(weight, shaken)
         found = self.tally.conclude(self.missing, self.subject.order)
-        if self.outputs.unsteady and found["verdict"] in ("ok", "unsure", "vacuous"):
-            found |= {"verdict": "unsure", "note": self.outputs.unsteady}
+        if self.outputs.unsteady and found["verdict"] not in FAILURES:
+            found |= {"verdict": "unsteady", "note": self.outputs.unsteady}
         return self.subject.check(self.name, **found)
 
     def _not_finite(self, row: int, g: np.ndarray) -> Check:
@@ -87,6 +87,7 @@ class LeafCheck:
         exact, out = self.methods.tolerance.exact, self.outputs
         size = typical_size(self.leaf)
         linear = find_linear(self.probe, out.values_and_sizes, out.base, size, self.rng)
+        out.unsteady = ""  # so far from the input it does not matter
         products = None
         if linear is not None:
             products = linear.judge_products(self.rows, exact)
@@ -119,11 +120,16 @@ class LeafCheck:
     ) -> Judgement:
         """Central differences, and the complex step where the forward allows it."""
 
-        def values(at: np.ndarray, t: np.ndarray) -> np.ndarray:
-            pairs = zip(at, t, strict=True)
-            return np.array([self.probe.along(group[k], float(far)) for k, far in pairs])
-
         steps = np.array([line.steps(self.methods.eps) for line in group]).T
+
+        def values(at: np.ndarray, t: np.ndarray) -> np.ndarray:
+            before = self.outputs.unsteady
+            pairs = zip(at, t, strict=True)
+            found = np.array([self.probe.along(group[k], float(far)) for k, far in pairs])
+            if (np.abs(t) > steps[0][at]).any():
+                self.outputs.unsteady = before  # nor does it there
+            return found
+
         exact, found, derivatives = self.methods.tolerance.exact, None, None
         if self.plane:
             derivatives = complex_derivatives(self.probe, group, targets.base)

@@ -16,6 +16,7 @@ FAILURES = {
     "inconsistent": "G01",
     "non-deterministic": "G05",
     "missing": "G06",
+    "unsteady": "G06",
     "wrong shape": "G06",
     "not finite": "G06",
     "mutates": "G06",

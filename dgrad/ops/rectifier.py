@@ -47,7 +47,7 @@ def _relu_fast(g: Any, out: Any) -> Any:
     bits = BITS.get(g.itemsize)
     if bits is None:
         return np.where(np.greater(out, 0), g, 0.0)
-    return (g.view(bits) * np.greater(out, 0).view(np.int8)).view(g.dtype)
+    return (g.view(bits) * np.greater(out, 0)).view(g.dtype)
 
 
 relu.fast_vjp(x=_relu_fast)  # 2.2 to 3 times as fast as np.where

@@ -518,12 +518,15 @@ def test_B37_a_hook_on_the_old_value_gets_its_gradient_after_an_in_place_op() ->
 def test_B38_a_hook_without_a_name_works() -> None:
     class Nameless:
         def __call__(self, g: Tensor) -> Tensor:
-            return g * 5
+            return given
 
-    x = leaf(1.0)
+    x, given = leaf(1.0), Tensor(np.array([5.0]))
     x.register_hook(Nameless())
     (x * 2).backward()
-    assert x.grad.item() == 10.0
+    assert x.grad.item() == 5.0
+    given = Tensor(np.ones(2))
+    with pytest.raises(ShapeError, match=r"hook Nameless on leaf .* \(2,\), expected \(1,\)"):
+        (x * 2).backward()
 
 
 def test_B39_a_hook_of_several_gradients_fires_once() -> None:

@@ -11,12 +11,10 @@ from dgrad import registry
 from tests import fuzz
 from tests.mutations.rules import unbroken
 
-IN_PLACE = fuzz.in_place_works()
-
 
 @pytest.mark.parametrize("seed", range(60))
 def test_ways_to_differentiate_a_random_program_agree(seed: int) -> None:
-    fuzz.check(fuzz.program_of(seed, in_place=IN_PLACE))
+    fuzz.check(fuzz.program_of(seed))
 
 
 def test_every_smooth_op_agrees_alone() -> None:
@@ -30,7 +28,7 @@ def test_every_smooth_op_agrees_alone() -> None:
 
 
 def test_programs_have_views_reuse_and_unused_branches() -> None:
-    programs = [fuzz.program_of(seed, in_place=True) for seed in range(30)]
+    programs = [fuzz.program_of(seed) for seed in range(30)]
     texts = {step.text.split()[0] for p in programs for step in p.steps}
     assert {"transpose", "reshape", "expand", "broadcast", "+=", "-=", "*=", "/="} <= texts
     assert all(len(p.steps) >= 5 for p in programs)

@@ -80,12 +80,8 @@ def test_adjoint_finds_what_no_step_could(factor):
         lambda x: x * (1 + 1e-6 * x),
     ],
 )
-@pytest.mark.parametrize("point", [X, np.array(-7.0), np.array(60.0)])
+@pytest.mark.parametrize("point", [X, np.array([-7.0]), np.array([60.0])])
 def test_what_is_linear_only_here_is_not_taken_for_linear(function, point):
-    if np.ndim(point) == 0 and function(np.array([1.0, 2.0])).shape != (2,):
-        pytest.skip("no axis to sort along")
-    if np.ndim(point) == 0:
-        point = point[None]
     for seed in range(5):
         (check,) = look(function, point, seed=seed).checks
         assert check.verdict in ("ok", "vacuous")

@@ -8,7 +8,7 @@ with the complex step, or with finite differences where an op is not analytic.
 """
 
 from tests.fuzz.agreement import Disagreement, check
-from tests.fuzz.participants import in_place_works, smooth_ops
+from tests.fuzz.participants import smooth_ops
 from tests.fuzz.programs import Program, program_of
 
-__all__ = ["Disagreement", "Program", "check", "in_place_works", "program_of", "smooth_ops"]
+__all__ = ["Disagreement", "Program", "check", "program_of", "smooth_ops"]

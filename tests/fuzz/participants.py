@@ -18,7 +18,6 @@ __all__ = [
     "SIZE",
     "STEP",
     "Role",
-    "in_place_works",
     "real_outputs",
     "smooth_ops",
     "wanted",
@@ -141,14 +140,3 @@ def _analytic(name: str) -> bool:
     theirs = list(out) if isinstance(out, tuple) else [out]
     got = sum(np.sum(np.imag(theirs[i]) * s) / STEP for i, s in zip(live, seeds, strict=True))
     return bool(abs(got - want) <= EXACT * max(1.0, abs(want)))
-
-
-def in_place_works() -> bool:
-    """Whether Tensors can be written into."""
-    t = Tensor(np.ones(2), requires_grad=True) * 1.0
-    try:
-        t += 1.0
-        t[0] = 2.0
-    except (DgradError, TypeError):
-        return False
-    return True

@@ -265,7 +265,7 @@ def _factors(rng: np.random.Generator, size: int) -> tuple[int, ...]:
     return (first, size // first) if first else (0,)
 
 
-def program_of(seed: int, *, in_place: bool = False, only: str | None = None) -> Program:
+def program_of(seed: int, *, in_place: bool = True, only: str | None = None) -> Program:
     """The program of a seed. Even seeds keep to analytic ops; `only`: one op and nothing else."""
     maker = _Maker(seed, in_place, only)
     if only is not None:
