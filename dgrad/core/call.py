@@ -14,9 +14,10 @@ import numpy as np
 from dgrad.core.modes import special
 from dgrad.core.node import Node, Output
 from dgrad.core.recording import record
+from dgrad.core.statics import PLAIN, owned
 from dgrad.core.tensor import Tensor, from_parts
 from dgrad.core.views import note_view
-from dgrad.errors import DgradError, DtypeError, OpDefinitionError
+from dgrad.errors import DgradError, OpDefinitionError
 
 if TYPE_CHECKING:
     from dgrad.core.op import Op
@@ -127,11 +128,8 @@ def _general(op: Op) -> Callable[..., Any]:
         if variadic or len(args) != arity or (params and not names.isdisjoint(params)):
             args, params = op.bind(args, params)
         for name, value in params.items():
-            if isinstance(value, Tensor):
-                raise DtypeError(
-                    f"{op.name}: {name} is a static parameter, without gradient: "
-                    f"pass a number or an array, not a Tensor"
-                )
+            if type(value) not in PLAIN:
+                params[name] = owned(op.name, name, value)
         arrays: list[Any] = []
         edges: list[Any] = []
         found = False

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dgrad.functional.differences import ROUNDING, SHARP, TINY, Judgement, Targets
+from dgrad.functional.differences import ROUNDING, TINY, Judgement, Targets
 from dgrad.functional.lines import Line, Probe
 
 __all__ = ["Linear", "find_linear"]
 
+SURE = 1e-7  # where rounding errors exceed this part of the terms, it is left to differences
 LINEAR = 1e-9  # sums of values may be off by this part of their sizes, and still be linear
 STRETCH = 1024.0  # how much further, and less far, it is looked: clip is linear for small inputs
 EXACT = 1e-13  # the part of the sizes of all terms that the two products may differ by
@@ -40,7 +41,8 @@ class Linear:
     def judge_products(self, gradients: Sequence[np.ndarray], exact: float) -> Judgement | None:
         """<g, A d> against <A^T g, d> for each flat gradient A^T g, one a row.
 
-        None where rounding errors would hide a wrong rule.
+        exact: the part of a derivative that may differ; of all terms together a tenth of it. None
+        where rounding errors would hide a wrong rule.
         """
         analytic = np.array([[g @ d for g in gradients] for d in self.directions])
         sizes = np.array([[np.abs(g) @ np.abs(d) for g in gradients] for d in self.directions])
@@ -48,9 +50,9 @@ class Linear:
         part = max(EXACT, 2 * EPS * count**0.5)  # as sums of so many terms may grow
         rounding = part * (sizes + self.size) + self.noise
         terms = sizes + np.abs(self.values)  # next to 0 where this input plays no part
-        if ((rounding > SHARP * terms) & (terms > TINY * terms.max(initial=0.0))).any():
+        if ((rounding > SURE * terms) & (terms > TINY * terms.max(initial=0.0))).any():
             return None
-        return _judgement(analytic, self.values, rounding + (exact - EXACT) * sizes)
+        return _judgement(analytic, self.values, rounding + max(exact / 10 - EXACT, 0.0) * sizes)
 
     def judge_lines(
         self, probe: Probe, targets: Targets, lines: Sequence[Line], exact: float
@@ -95,7 +97,7 @@ def find_linear(
         both, _ = probe.at(first + second, look)
         seen.add(both - up - along + zero, along_size)
         there, there_size = probe.at(probe.start + first, look)
-        seen.add(there - base - up + zero, there_size)
+        seen.add(there - base - up + zero, there_size)  # where it stands, as around 0
         for stretch in (STRETCH, -STRETCH, 1 / STRETCH):
             far, far_size = probe.at(first * stretch, look)
             part = min(1.0, 1 / abs(stretch))

@@ -151,7 +151,7 @@ class _Comparison:
             looked = LeafCheck(
                 self.subject, name, start, self.outputs, columns[i], methods, self.rng
             )
-            checks.append(looked.check(weight, functools.partial(self._shaken, i)))
+            checks.append(looked.check(weight, functools.cache(functools.partial(self._shaken, i))))
         return checks
 
     def _shaken(self, i: int) -> list[np.ndarray]:

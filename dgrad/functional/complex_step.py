@@ -76,8 +76,7 @@ def glance(
 @contextmanager
 def _strictly() -> Iterator[None]:
     """A forward that drops imaginary parts fails."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", np.exceptions.ComplexWarning)
+    with warnings.catch_warnings(action="error", category=np.exceptions.ComplexWarning):
         yield
 
 
@@ -101,13 +100,13 @@ def refine(
     lines: Sequence[Line],
     targets: Targets,
     exact: float,
-    sensitivity: Callable[[], np.ndarray],
+    shaken: Callable[[], Sequence[np.ndarray]],
 ) -> bool:
     """Let the complex step decide, in `found`, what it can; False if it is not to be trusted.
 
-    exact: the part of the largest derivative that may differ. sensitivity: (lines, rows), how much
-    the analytic derivatives change when the inputs do by a rounding error; asked for only where
-    all else says that they are wrong.
+    exact: the part of the largest derivative that may differ. shaken: for each row, how much its
+    flat gradient changes when the inputs do by a rounding error; asked for only where all else
+    says that it is wrong.
     """
     scale = np.maximum(targets.scale, np.abs(derivatives))
     error = np.abs(targets.analytic - derivatives)
@@ -125,7 +124,8 @@ def refine(
         right = sure & (error[k] <= allowed)
         far = sure & (error[k] > allowed + FIRM * doubt)
         if far.any():
-            far &= error[k] > allowed + FIRM * (doubt + sensitivity()[k])
+            change = np.array([abs(lines[k].along(g)) for g in shaken()])
+            far &= error[k] > allowed + FIRM * (doubt + change)
         found.wrong[k] = (found.wrong[k] | far) & ~right
         found.agrees[k] = (found.agrees[k] | right) & ~far
         found.kink[k] &= ~right & ~far

@@ -84,10 +84,11 @@ class LeafCheck:
 
     def _compare(self, weight: float, shaken: Callable[[], list[np.ndarray]]) -> None:
         """Fill the tally: by the adjoint test alone where it is enough, else line by line."""
-        exact, out = self.methods.tolerance.exact, self.outputs
+        tolerance, out = self.methods.tolerance, self.outputs
+        exact = min(tolerance.exact, tolerance.rtol)
         size = typical_size(self.leaf)
         linear = find_linear(self.probe, out.values_and_sizes, out.base, size, self.rng)
-        out.unsteady = ""  # so far from the input it does not matter
+        out.unsteady = ""  # of other outputs so far away nobody is told
         products = None
         if linear is not None:
             products = linear.judge_products(self.rows, exact)
@@ -119,7 +120,6 @@ class LeafCheck:
         self, group: Sequence[Line], targets: Targets, shaken: Callable[[], list[np.ndarray]]
     ) -> Judgement:
         """Central differences, and the complex step where the forward allows it."""
-
         steps = np.array([line.steps(self.methods.eps) for line in group]).T
 
         def values(at: np.ndarray, t: np.ndarray) -> np.ndarray:
@@ -127,7 +127,7 @@ class LeafCheck:
             pairs = zip(at, t, strict=True)
             found = np.array([self.probe.along(group[k], float(far)) for k, far in pairs])
             if (np.abs(t) > steps[0][at]).any():
-                self.outputs.unsteady = before  # nor does it there
+                self.outputs.unsteady = before  # of other outputs so far away nobody is told
             return found
 
         exact, found, derivatives = self.methods.tolerance.exact, None, None
@@ -139,10 +139,7 @@ class LeafCheck:
         if found is None:
             found = judge(values, targets, steps, self.methods.tolerance)
             if derivatives is not None:
-                self.plane = refine(
-                    found, derivatives, self.probe, group, targets, exact,
-                    lambda: np.array([[line.along(g) for g in shaken()] for line in group]),
-                )  # fmt: skip
+                self.plane = refine(found, derivatives, self.probe, group, targets, exact, shaken)
         if not found.exact.all():
             self.tally.used("central differences")
         if found.exact.any():

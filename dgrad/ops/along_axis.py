@@ -9,7 +9,7 @@ import numpy as np
 
 from dgrad.core.op import op
 from dgrad.errors import DtypeError, ShapeError
-from dgrad.ops.frozen import owning, plain
+from dgrad.ops.index_arrays import plain
 from dgrad.ops.indexing import getitem, scatter_add
 
 __all__ = ["gather", "put_along_axis", "take_along_axis"]
@@ -39,7 +39,6 @@ def _largest_first(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str,
     return (x,), {"indices": np.argsort(-x, axis=1)[:, :2], "axis": 1}
 
 
-@owning("indices")
 @op(numpy=np.take_along_axis, complex=True, example=_largest_first)
 def take_along_axis(x: Any, *, indices: Any, axis: int = -1) -> Any:
     """out[i, j] = x[i, indices[i, j]] (for axis 1): each row's own entries.
@@ -58,7 +57,6 @@ def _pair_of_rows(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, 
     return (rng.normal(size=(3, 4)),), {"dim": 1, "index": np.array([[0, 3, 3], [2, 1, 2]])}
 
 
-@owning("index")
 @op(methods=("gather",), complex=True, example=_pair_of_rows)
 def gather(x: Any, *, dim: int, index: Any) -> Any:
     """out[i, j] = x[i, index[i, j]] for dim 1, for every place of index, as in PyTorch.
@@ -87,7 +85,6 @@ def _two_of_each(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, A
     return (rng.normal(size=(3, 4)), rng.normal(size=(3, 2))), {"indices": indices, "axis": 1}
 
 
-@owning("indices")
 @op(complex=True, example=_two_of_each)
 def put_along_axis(x: Any, values: Any, *, indices: Any, axis: int = -1) -> Any:
     """A copy of x with out[i, indices[i, j]] = values[i, j] (for axis 1).

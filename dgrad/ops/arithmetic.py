@@ -109,7 +109,7 @@ def floor_divide(x: Any, y: Any) -> Any:
     numpy=np.remainder,
     operators=("__mod__", "__rmod__"),
     methods=("remainder",),
-    example=uniform((0.1, 0.4), (0.5, 2.0)),
+    example=uniform((2.2, 2.4), (0.85, 1.0)),  # the quotient stays between 2 and 3
 )
 def remainder(x: Any, y: Any) -> Any:
     """x - y floor(x / y): the remainder with the sign of y, as Python's %. Shapes broadcast.
@@ -126,7 +126,7 @@ remainder.vjp(x=lambda g: g, y=lambda g, x, y: -g * np.floor_divide(x, guarded(g
     broadcasts=True,
     numpy=np.fmod,
     methods=("fmod",),
-    example=uniform((0.1, 0.4), (0.5, 2.0)),
+    example=uniform((2.2, 2.4), (0.85, 1.0)),  # the quotient stays between 2 and 3
 )
 def fmod(x: Any, y: Any) -> Any:
     """x - y trunc(x / y): the remainder with the sign of x, as C's fmod. Shapes broadcast."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from dgrad.core.op import Example, OpFunction, op
+from dgrad.core.op import Example, op
 from dgrad.core.tensor import Tensor
 from dgrad.errors import DtypeError, ParameterError, ShapeError
 from dgrad.ops.axes import section
-from dgrad.ops.frozen import as_indices, frozen, may_repeat, owning
+from dgrad.ops.index_arrays import as_indices, may_repeat
 
 __all__ = [
     "delete",
@@ -79,24 +78,9 @@ def _check_part(x: Any, shape: tuple[int, ...], part: Any) -> None:
         )
 
 
-# By these names no index is copied: theirs nobody else can change.
-_read, _write = getitem, scatter_add
-_read.vjp(x=lambda g, x_shape, index: _write(g, index=index, shape=x_shape))
-_write.vjp(x=lambda g, index: _read(g, index=index))
-
-
-def _freezing(call: OpFunction) -> OpFunction:
-    """The op, keeping an index of its own."""
-
-    @functools.wraps(call)
-    def owner(x: Any, index: Any, *further: Any, **params: Any) -> Any:
-        return call(x, frozen(index), *further, **params)
-
-    return cast(OpFunction, owner)
-
-
-getitem, scatter_add = _freezing(_read), _freezing(_write)
-Tensor.__getitem__ = lambda self, index: _read(self, index=frozen(index))  # type: ignore[method-assign]
+getitem.vjp(x=lambda g, x_shape, index: scatter_add(g, index=index, shape=x_shape))
+scatter_add.vjp(x=lambda g, index: getitem(g, index=index))
+Tensor.__getitem__ = lambda self, index: getitem(self, index=index)  # type: ignore[method-assign]
 
 
 def _example(*shape: int, **params: Any) -> Example:
@@ -104,7 +88,6 @@ def _example(*shape: int, **params: Any) -> Example:
     return lambda rng: ((rng.normal(size=shape),), params)
 
 
-@owning("indices")
 @op(
     numpy=np.take,
     methods=("take",),
@@ -122,14 +105,13 @@ def take(x: Any, *, indices: Any, axis: int | None = None) -> Any:
 def _take_rule(g: Any, x_shape: tuple[int, ...], indices: Any, axis: int | None) -> Any:
     indices = as_indices(indices)  # a tuple would index several axes
     if axis is None:
-        return np.reshape(_write(g, index=indices, shape=(math.prod(x_shape),)), x_shape)
-    return _write(g, index=section(len(x_shape), axis, indices), shape=x_shape)
+        return np.reshape(scatter_add(g, index=indices, shape=(math.prod(x_shape),)), x_shape)
+    return scatter_add(g, index=section(len(x_shape), axis, indices), shape=x_shape)
 
 
 take.vjp(x=_take_rule)
 
 
-@owning("obj", frozen)
 @op(numpy=np.delete, complex=True, example=_example(3, 4, obj=[1, -1], axis=1))
 def delete(x: Any, *, obj: Any, axis: int | None = None) -> Any:
     """x without the entries obj (integers, a slice or a mask) along axis; flattened when None."""
@@ -141,7 +123,7 @@ def _delete_rule(g: Any, x_shape: tuple[int, ...], obj: Any, axis: int | None) -
     along = 0 if axis is None else axis
     kept = np.ones(shape[along], bool)
     kept[obj] = False
-    out = _write(g, index=section(len(shape), along, kept), shape=shape)
+    out = scatter_add(g, index=section(len(shape), along, kept), shape=shape)
     return np.reshape(out, x_shape)
 
 
@@ -153,7 +135,6 @@ def _two_rows_added(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str
     return arrays, {"index": np.array([1, 1]), "axis": 0}
 
 
-@owning("index")
 @op(complex=True, example=_two_rows_added)
 def index_add(x: Any, values: Any, *, index: Any, axis: int = 0) -> Any:
     """A copy of x with values added at `index` along axis; repeated places add up.
@@ -161,12 +142,12 @@ def index_add(x: Any, values: Any, *, index: Any, axis: int = 0) -> Any:
     x: (..., n, ...), values: (..., *index.shape, ...) -> shape of x. Raises ShapeError.
     """
     shape = np.shape(x)
-    return x + _write(values, index=section(len(shape), axis, index), shape=shape)
+    return x + scatter_add(values, index=section(len(shape), axis, index), shape=shape)
 
 
 index_add.vjp(
     x=lambda g: g,
-    values=lambda g, x_shape, index, axis: _read(g, index=section(len(x_shape), axis, index)),
+    values=lambda g, x_shape, index, axis: getitem(g, index=section(len(x_shape), axis, index)),
 )
 
 
@@ -184,7 +165,6 @@ def _whole_mask(mask: Any, shape: tuple[int, ...], name: str) -> Any:
 _CORNER = np.array([[True], [False], [True]])
 
 
-@owning("mask")
 @op(methods=("masked_fill",), complex=True, example=_example(3, 4, mask=_CORNER, value=2.0))
 def masked_fill(x: Any, *, mask: Any, value: float) -> Any:
     """value where mask holds, x elsewhere. mask: booleans that broadcast to x's shape."""
@@ -194,7 +174,6 @@ def masked_fill(x: Any, *, mask: Any, value: float) -> Any:
 masked_fill.vjp(x=lambda g, mask: np.where(mask, 0.0, g))
 
 
-@owning("mask")
 @op(methods=("masked_select",), complex=True, example=_example(3, 4, mask=_CORNER))
 def masked_select(x: Any, *, mask: Any) -> Any:
     """The elements of x where mask holds, in row-major order: (n,).
@@ -205,7 +184,7 @@ def masked_select(x: Any, *, mask: Any) -> Any:
 
 
 def _masked_select_rule(g: Any, x_shape: tuple[int, ...], mask: Any) -> Any:
-    return _write(g, index=np.broadcast_to(mask, x_shape), shape=x_shape)
+    return scatter_add(g, index=np.broadcast_to(mask, x_shape), shape=x_shape)
 
 
 masked_select.vjp(x=_masked_select_rule)

@@ -14,9 +14,10 @@ from dgrad import registry
 from dgrad.core import inplace
 from dgrad.core.inplace import check_writable, replace_part, write
 from dgrad.core.op import op
+from dgrad.core.statics import owned
 from dgrad.core.tensor import Tensor
 from dgrad.errors import ShapeError
-from dgrad.ops.frozen import frozen, may_repeat
+from dgrad.ops.index_arrays import may_repeat
 
 __all__ = ["clone", "put"]
 
@@ -76,7 +77,7 @@ inplace.replacing = put
 
 def _setitem(self: Tensor, index: Any, value: Any) -> None:
     """self[index] = value; index: any that NumPy takes, value: what broadcasts to that part."""
-    index = frozen(index)
+    index = owned("item assignment", "index", index)
     check_writable(self, "item assignment")
     try:
         replace_part(self, value, index, "item assignment")

@@ -11,7 +11,6 @@ import numpy as np
 
 from dgrad.core.op import op
 from dgrad.ops.axes import section
-from dgrad.ops.frozen import owning
 from dgrad.ops.indexing import scatter_add
 
 __all__ = [
@@ -172,7 +171,6 @@ def _tile_rule(g: Any, x_shape: tuple[int, ...], reps: int | Sequence[int]) -> A
 tile.vjp(x=_tile_rule)
 
 
-@owning("repeats")
 @op(
     numpy=np.repeat,
     methods=("repeat",),

@@ -14,7 +14,7 @@ import numpy as np
 from dgrad.core.op import Example, op
 from dgrad.errors import DtypeError, ParameterError, ShapeError
 from dgrad.ops.along_axis import spread_along
-from dgrad.ops.frozen import plain
+from dgrad.ops.index_arrays import plain
 from dgrad.ops.windows import Pair, Sizes, Windows, pair
 
 __all__ = ["max_pool1d", "max_pool2d"]

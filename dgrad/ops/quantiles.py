@@ -11,7 +11,7 @@ from dgrad.errors import ParameterError
 from dgrad.ops.along_axis import spread_along
 from dgrad.ops.axes import Axis, from_rows, kept_shape, to_rows
 from dgrad.ops.floats import as_floats
-from dgrad.ops.frozen import owning, plain
+from dgrad.ops.index_arrays import plain
 
 __all__ = ["median", "percentile", "quantile"]
 
@@ -65,7 +65,6 @@ def median(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
 median.vjp(x=lambda g, x, axis: _between_rule(g, x, 0.5, axis))
 
 
-@owning("q")
 @op(
     numpy=np.quantile,
     methods=("quantile",),
@@ -83,7 +82,6 @@ def quantile(x: Any, *, q: Any, axis: Axis = None, keepdims: bool = False) -> An
 quantile.vjp(x=_between_rule)
 
 
-@owning("q")
 @op(
     numpy=np.percentile,
     methods=("percentile",),

@@ -11,7 +11,7 @@ from dgrad.core.op import op
 from dgrad.errors import ShapeError
 from dgrad.ops.along_axis import spread_along
 from dgrad.ops.floats import as_floats
-from dgrad.ops.frozen import plain
+from dgrad.ops.index_arrays import plain
 
 __all__ = [
     "cummax",

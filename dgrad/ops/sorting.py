@@ -10,7 +10,7 @@ import numpy as np
 from dgrad.core.op import op
 from dgrad.errors import DtypeError, ParameterError
 from dgrad.ops.along_axis import spread_along
-from dgrad.ops.frozen import plain
+from dgrad.ops.index_arrays import plain
 
 __all__ = ["argsort", "max_with_index", "min_with_index", "searchsorted", "sort", "topk"]
 

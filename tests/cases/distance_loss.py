@@ -79,6 +79,14 @@ def apart() -> list[np.ndarray]:
 
 
 WRONG = np.array([[1e4, -1e4, 0.0], [0.0, 0.0, 0.0]])
+# Of the first row only the swapped distance is within the margin; of the second both, of the
+# third none; and the vectors are square, so that a transposed gradient would fit.
+SWAPPING = [
+    np.array([[0.0, 0.1, 0.2], [1.0, 0.4, -0.3], [0.3, 0.2, 0.1]]),
+    np.array([[1.0, 0.2, 0.3], [0.1, 1.2, 0.4], [0.4, 0.1, 0.2]]),
+    np.array([[2.0, 0.4, 0.1], [0.2, 0.5, 0.8], [3.0, 2.0, -3.0]]),
+]
+
 CASES: dict[str, list[Case]] = {
     "cosine_similarity": [
         *vectors(2),
@@ -86,6 +94,7 @@ CASES: dict[str, list[Case]] = {
         Case(normal(2, 3, 4), normal(2, 3, 4), axis=1),
         Case(normal(0, 3), normal(0, 3)),
         Case(normal(2, 3), normal(2, 3), eps=5.0, torch=False),
+        Case(*SWAPPING[:2]),
         Case(np.array([[0.0, 0.0], [1e100, 1.0]]), normal(2, 2), order=0),
     ],
     "cosine_embedding_loss": [
@@ -110,6 +119,8 @@ CASES: dict[str, list[Case]] = {
         *(Case(*apart(), p=p, margin=9.0) for p in (1.0, 1.5, 3.0)),
         Case(*(normal(4, 3) for _ in range(3)), margin=5.0, swap=True),
         Case(*apart(), margin=9.0, swap=True, p=3.0),
+        Case(*SWAPPING, margin=0.5, swap=True),
+        Case(*SWAPPING, margin=0.5, eps=0.2),
         Case(normal(0, 3), normal(0, 3), normal(0, 3), reduction="sum"),
         Case(WRONG, WRONG, WRONG, order=0),
     ],

@@ -145,6 +145,7 @@ CASES: dict[str, list[Case]] = {
     "poisson_nll_loss": [
         *compared(normal, counts),
         *compared(positive, counts, log_input=False)[:4],
+        Case(np.array([0.5, 1.5]), np.array([2.0, 0.0]), log_input=False, eps=0.1),
         *compared(normal, counts, full=True)[:4],
     ],
     "smooth_l1_loss": [

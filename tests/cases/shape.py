@@ -41,6 +41,7 @@ CASES: dict[str, list[Case]] = {
     "broadcast_to": [
         Case(normal(3), shape=(2, 3)),
         Case(normal(3, 1), shape=(2, 3, 4)),
+        Case(np.arange(9.0).reshape(3, 3), shape=(2, 3, 3)),
         Case(normal(), shape=(2, 2)),
         Case(normal(2, 3), shape=(2, 3)),
         Case(normal(1, 3), shape=(0, 3)),

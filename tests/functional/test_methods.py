@@ -68,6 +68,12 @@ def test_adjoint_finds_what_no_step_could(factor):
     assert {entry.index for entry in check.worst} == {(1, 2)}
 
 
+def test_adjoint_decides_whatever_is_allowed_elsewhere():
+    times = rule(lambda x: x * 3, lambda g, x: g * 3.001)
+    assert look(times, X, exact=np.inf).wrong
+    assert not look(times, X, exact=np.inf, rtol=0.1).wrong
+
+
 @pytest.mark.parametrize(
     "function",
     [

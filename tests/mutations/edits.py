@@ -199,7 +199,7 @@ def _changes(node: ast.AST) -> Iterator[Change]:
             if not _spares_work(node.test):
                 yield "branch", lambda n: n.body
             yield "branch", lambda n: n.orelse
-        case ast.If() if not isinstance(node.body[0], ast.Raise):
+        case ast.If():
             negated = isinstance(node.test, ast.UnaryOp)
             for value in (True, False):
                 if not _spares_work(node.test) or value == negated:
@@ -270,6 +270,9 @@ def _inside(statement: ast.stmt) -> Iterator[ast.AST]:
         if isinstance(node, ast.keyword) and node.arg == "strict":  # of zip: an assertion too
             continue
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue
+        if isinstance(node, ast.If) and isinstance(node.body[0], ast.Raise):
+            within.extend(node.orelse)  # a check of arguments: the forward has made it already
             continue
         yield node
         if isinstance(node, ast.FunctionDef):
