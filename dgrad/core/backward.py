@@ -8,13 +8,14 @@ from typing import Any, cast
 
 import numpy as np
 
-from dgrad.core.hook_calls import outside, run_posthooks, run_prehooks
-from dgrad.core.hooks import hooks_of, pending, standing
+from dgrad.core.accumulate import accumulate, accumulate_with_hooks
+from dgrad.core.hook_calls import outside
+from dgrad.core.hooks import pending
 from dgrad.core.modes import enable_grad
 from dgrad.core.nesting import nested
 from dgrad.core.node import Leaf
 from dgrad.core.tensor import Tensor, from_parts, to_array
-from dgrad.core.walk import Edge, accumulate, walk
+from dgrad.core.walk import Edge, walk
 from dgrad.errors import GraphError, ShapeError
 
 __all__ = ["backward", "grad"]
@@ -50,7 +51,7 @@ def backward(
             if target.hooks is None:
                 accumulate(tensor, g, own)
             else:
-                _accumulate_with_hooks(tensor, target, g, own, create_graph)
+                accumulate_with_hooks(tensor, target, g, own, create_graph)
         else:
             accumulate(target, g, own)
 
@@ -69,18 +70,6 @@ def _walk(
     finally:
         pending.gathered = before
     return arrived
-
-
-def _accumulate_with_hooks(tensor: Tensor, leaf: Leaf, g: Any, own: bool, record: bool) -> None:
-    """accumulate, between the hooks of a leaf's node."""
-    hooks = hooks_of(leaf)
-    if hooks.before:
-        g, own = run_prehooks(leaf, hooks, g, record), False
-    accumulate(tensor, g, own)
-    for hook in standing(hooks.accumulated):
-        if hook(tensor) is not None:
-            raise GraphError("a post-accumulate hook must return None: it is told of a deed done")
-    run_posthooks(leaf, hooks, (), g, record)
 
 
 def grad(

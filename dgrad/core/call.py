@@ -152,7 +152,7 @@ def _general(op: Op) -> Callable[..., Any]:
         except DgradError:
             raise
         except FORWARD_ERRORS as cause:
-            raise op.error(cause, arrays) from cause
+            raise op.error(cause, arrays, params) from cause
         kept: Sequence[Any] = ()
         if keeps:
             if not isinstance(out, tuple) or len(out) != 1 + len(op.keeps):

@@ -8,7 +8,6 @@ parameters that the function only refers to, and checkpoints within checkpoints 
 from __future__ import annotations
 
 import copy
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -16,24 +15,17 @@ import numpy as np
 
 from dgrad.core import stream
 from dgrad.core.modes import enable_grad, mode, saved_tensors_hooks
+from dgrad.core.node import next_seq
 from dgrad.core.tensor import Tensor, from_parts
+from dgrad.core.versions import writer_since
 from dgrad.errors import GraphError
 
 __all__ = ["checkpoint", "is_recomputing"]
 
 
-class _Recomputing(threading.local):
-    """How many recomputations this thread is in."""
-
-    depth = 0
-
-
-_recomputing = _Recomputing()
-
-
 def is_recomputing() -> bool:
     """Whether this is the second run of a checkpointed function: update no statistics then."""
-    return _recomputing.depth > 0
+    return mode.recomputing > 0
 
 
 def checkpoint(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -44,8 +36,14 @@ def checkpoint(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     changes outside, it changes twice, unless it asks `is_recomputing()`.
     """
     part = _Part(function, args, kwargs)
-    with saved_tensors_hooks(part.pack, part.unpack):
+    with _Numbered(part.pack, part.unpack):
         return function(*args, **kwargs)
+
+
+class _Numbered(saved_tensors_hooks):
+    """The hooks of a checkpoint, which looks itself whether its arrays were overwritten."""
+
+    fresh = True
 
 
 class _Part:
@@ -55,11 +53,13 @@ class _Part:
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         self.function = function
+        self.name = getattr(function, "__name__", type(function).__name__)
         self.args = [_Argument(a) for a in args]
         self.kwargs = {name: _Argument(a) for name, a in kwargs.items()}
         self.stream = copy.copy(stream.current())
         self.saved: list[tuple[tuple[int, ...], Any]] = []  # shape and dtype of each array
-        self.arrays: dict[int, np.ndarray] = {}  # computed again, until each is taken
+        # Computed again, until each is taken: the array, and the creation number when it was saved.
+        self.arrays: dict[int, tuple[np.ndarray, int]] = {}
 
     def pack(self, tensor: Tensor) -> int:
         self.saved.append((tensor.shape, tensor.dtype))
@@ -68,36 +68,43 @@ class _Part:
     def unpack(self, number: int) -> Tensor:
         if number not in self.arrays:
             self.arrays = dict(enumerate(self._again()))
-        return from_parts(self.arrays.pop(number), None)
+        array, seq = self.arrays.pop(number)
+        writer = writer_since(array, seq)
+        if writer is not None:
+            raise GraphError(
+                f"checkpoint: {self.name} saved an array of shape {array.shape}, which was "
+                f"overwritten since by {writer}; write to a clone(), or out of place"
+            )
+        return from_parts(array, None)
 
-    def _again(self) -> list[np.ndarray]:
+    def _again(self) -> list[tuple[np.ndarray, int]]:
         """What a second run saves, in order."""
-        found: list[np.ndarray] = []
+        found: list[tuple[np.ndarray, int]] = []
 
         def keep(tensor: Tensor) -> None:
-            found.append(tensor.data)
+            found.append((tensor.data, next_seq()))
 
         args = [argument.get() for argument in self.args]
         kwargs = {name: argument.get() for name, argument in self.kwargs.items()}
         before, stream.thread.stream = stream.thread.stream, copy.copy(self.stream)
-        _recomputing.depth += 1
+        mode.recomputing += 1
         try:
             with enable_grad(), saved_tensors_hooks(keep, _never):
                 self.function(*args, **kwargs)
         finally:
-            _recomputing.depth -= 1
+            mode.recomputing -= 1
             stream.thread.stream = before
         self._compare(found)
         return found
 
-    def _compare(self, found: list[np.ndarray]) -> None:
-        name = getattr(self.function, "__name__", type(self.function).__name__)
+    def _compare(self, found: list[tuple[np.ndarray, int]]) -> None:
+        name = self.name
         if len(found) != len(self.saved):
             raise GraphError(
                 f"checkpoint: {name} saved {len(self.saved)} arrays at first and {len(found)} "
                 f"when it was run again; it must do the same both times"
             )
-        for i, (array, (shape, dtype)) in enumerate(zip(found, self.saved, strict=True)):
+        for i, ((array, _), (shape, dtype)) in enumerate(zip(found, self.saved, strict=True)):
             if array.shape != shape or array.dtype != dtype:
                 raise GraphError(
                     f"checkpoint: {name} saved {dtype}{list(shape)} as array {i} at first and "

@@ -7,6 +7,7 @@ the memory is known by core/versions.py when backward comes to it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from dgrad.core.versions import arrays_in, mark_written, owner
 from dgrad.core.views import base_of, lead_again, places
 from dgrad.errors import DtypeError, GraphError, ShapeError
 
-__all__ = ["become", "check_writable", "replace_part", "write"]
+__all__ = ["apart", "become", "check_writable", "replace_part", "write"]
 
 replacing: Any = None  # the op put(x, value, *, index), which dgrad/ops fills in
 
@@ -56,6 +57,20 @@ def _repeats(array: np.ndarray) -> bool:
                 return bool(array.size)
             extent += step * (n - 1)
     return False
+
+
+def apart(tensor: Tensor, values: Iterable[Any]) -> list[Any]:
+    """The operands of a write into `tensor`, not in its memory where what they save is packed.
+
+    Elsewhere `write` looks after what the operation has saved.
+    """
+    if mode.packing is None:
+        return list(values)
+    whole = owner(tensor.data)
+    return [
+        from_parts(v.data.copy(), v.node) if isinstance(v, Tensor) and owner(v.data) is whole else v
+        for v in values
+    ]
 
 
 def write(tensor: Tensor, result: Any, name: str) -> Tensor:

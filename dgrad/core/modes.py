@@ -29,6 +29,7 @@ class _Mode(threading.local):
 
     anomaly: the innermost `detect_anomaly`; packing: the innermost `saved_tensors_hooks`;
     running: under anomaly, the node whose backward runs, the parent of what that records.
+    recomputing: how many recomputations of checkpoints we are in.
     """
 
     recording = True
@@ -36,6 +37,7 @@ class _Mode(threading.local):
     anomaly: detect_anomaly | None = None
     packing: saved_tensors_hooks | None = None
     running: Any = None
+    recomputing = 0
 
 
 mode = _Mode()
@@ -225,6 +227,7 @@ class saved_tensors_hooks(_Layer):
     """
 
     slot = "packing"
+    fresh = False  # whether what comes back is known not to be overwritten since it was saved
 
     def __init__(self, pack: Callable[[Any], Any], unpack: Callable[[Any], Any]) -> None:
         super().__init__()

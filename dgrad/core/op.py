@@ -29,7 +29,7 @@ from dgrad.core.node import Node
 from dgrad.core.protocols import ABOUT, LIKE, NUMPY_OPS
 from dgrad.core.saved import Plan, Plans, as_tensors
 from dgrad.core.tensor import Tensor, from_parts, raw_gradients
-from dgrad.errors import DtypeError, GraphError, OpDefinitionError, ShapeError
+from dgrad.errors import DtypeError, GraphError, OpDefinitionError, ParameterError, ShapeError
 
 __all__ = ["Op", "OpFunction", "op"]
 
@@ -233,8 +233,16 @@ class Op:
                 wanted |= self.asked[name] | self.fast_asked[name]
         return Plan.of(wanted, len(self.inputs), len(self.layout))
 
-    def error(self, cause: Exception, inputs: Sequence[Any]) -> Exception:
+    def error(
+        self, cause: Exception, inputs: Sequence[Any], params: dict[str, Any] | None = None
+    ) -> Exception:
         """`cause`, raised by the forward, as an error that names the op and its inputs."""
+        for name in params or ():
+            if name not in self.statics:
+                known = ", ".join((*self.inputs, *self.statics))
+                numpys = {"dim": "axis", "keepdim": "keepdims", "dims": "axis"}.get(name)
+                hint = f" ({name} is called {numpys} here)" if numpys in self.statics else ""
+                return ParameterError(self.name, "a keyword", f"one of {known}{hint}", name)
         shown = ", ".join(_describe(x) for x in inputs)
         kind = DtypeError if isinstance(cause, TypeError) else ShapeError
         return kind(f"{self.name}({shown}): {cause}")

@@ -10,6 +10,7 @@ import numpy as np
 from dgrad.core.modes import saved_tensors_hooks
 from dgrad.core.node import Node
 from dgrad.core.tensor import Tensor, from_parts
+from dgrad.core.versions import check_saved
 from dgrad.errors import GraphError
 
 __all__ = ["packed"]
@@ -44,8 +45,9 @@ class _Packed:
 
     raw_rules = None  # so that the walk calls pull
 
-    def __init__(self, op: Any) -> None:
+    def __init__(self, op: Any, fresh: bool) -> None:
         self.op = op
+        self.fresh = fresh
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.op, name)
@@ -55,6 +57,8 @@ class _Packed:
         handles = node.saved
         node.saved = tuple(_mapped(value, _Handle, _Handle.array) for value in handles)
         try:
+            if not self.fresh:
+                check_saved(node)
             return self.op.pull(node, g, edges, record)  # type: ignore[no-any-return]
         finally:
             node.saved = handles
@@ -68,7 +72,7 @@ def packed(node: Node, hooks: saved_tensors_hooks) -> None:
         return _Handle(name, array, hooks)
 
     node.saved = tuple(_mapped(value, np.ndarray, pack) for value in node.saved)
-    node.op = _Packed(node.op)
+    node.op = _Packed(node.op, hooks.fresh)
 
 
 def _mapped(value: Any, kind: type, function: Callable[[Any], Any]) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from dgrad.core import inference, versions
 from dgrad.core.hooks import HookHandle, hooks_of
 from dgrad.core.modes import mode, special
 from dgrad.core.node import Leaf, Node, Output
@@ -354,6 +355,4 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return Tensor(array)
 
 
-# These import Tensor, so Tensor must exist.
-import dgrad.core.backward as engine  # noqa: E402
-from dgrad.core import inference, versions  # noqa: E402
+import dgrad.core.backward as engine  # noqa: E402 - it imports Tensor, so Tensor must exist

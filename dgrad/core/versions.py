@@ -18,7 +18,16 @@ from dgrad.core.lines import caller_line
 from dgrad.core.node import Node, next_seq
 from dgrad.errors import GraphError
 
-__all__ = ["arrays_in", "check_saved", "mark_written", "marker", "owner", "version", "writes"]
+__all__ = [
+    "arrays_in",
+    "check_saved",
+    "mark_written",
+    "marker",
+    "owner",
+    "version",
+    "writer_since",
+    "writes",
+]
 
 Region = tuple[int, tuple[int, ...], tuple[int, ...], str]  # address, shape, strides, typestr
 MANY = 256  # regions remembered of one owner; beyond that, all of it counts as written
@@ -96,10 +105,18 @@ def _memory(whole: np.ndarray) -> _Memory:
 def check_saved(node: Node) -> None:
     """Raise GraphError if something that `node` saved was overwritten since."""
     for position, array in arrays_in(node.saved):
-        memory = writes.memory.get(id(owner(array)))
-        for region, (seq, writer) in () if memory is None else memory.regions.items():
-            if seq > node.seq and _overlap(array, region):
-                raise GraphError(_overwritten(node, position, array, writer))
+        writer = writer_since(array, node.seq)
+        if writer is not None:
+            raise GraphError(_overwritten(node, position, array, writer))
+
+
+def writer_since(array: np.ndarray, seq: int) -> str | None:
+    """What overwrote an element of `array` after creation number `seq`; None if nothing did."""
+    memory = writes.memory.get(id(owner(array)))
+    for region, (written, writer) in () if memory is None else memory.regions.items():
+        if written > seq and _overlap(array, region):
+            return writer
+    return None
 
 
 def _overwritten(node: Node, position: int, array: np.ndarray, writer: str) -> str:

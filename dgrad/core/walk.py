@@ -14,16 +14,17 @@ from typing import Any, cast
 
 import numpy as np
 
+from dgrad.core.accumulate import cast_gradient
 from dgrad.core.anomaly import check_backward, source_of
-from dgrad.core.hook_calls import outside, retained, run_hooks, run_posthooks, run_prehooks
-from dgrad.core.modes import enable_grad, mode
-from dgrad.core.node import FLOAT32, Leaf, Output
+from dgrad.core.hook_calls import retained, run_hooks, run_posthooks, run_prehooks
+from dgrad.core.modes import mode
+from dgrad.core.node import Leaf, Output
 from dgrad.core.saved import FREED
 from dgrad.core.tensor import Tensor, from_parts
 from dgrad.core.versions import check_saved, writes
 from dgrad.errors import DgradError, GraphError, ShapeError
 
-__all__ = ["Edge", "accumulate", "walk"]
+__all__ = ["Edge", "walk"]
 
 Edge = Any  # Node | Output | Leaf
 ndarray = np.ndarray
@@ -120,7 +121,7 @@ def walk(
                 if gx.shape != edge.shape:
                     gx = _unbroadcast(gx, edge, op)
                 if gx.dtype is not edge.dtype:
-                    gx = _cast(gx, edge.dtype)
+                    gx = cast_gradient(gx, edge.dtype)
                 if edge in grads:
                     _add(edge, gx, grads, owned, heap, record)
                 elif type(edge) is not Leaf:
@@ -163,58 +164,6 @@ def _pull(node: Edge, g: Any, edges: Sequence[Any], record: bool) -> Sequence[An
     if node.hooks is not None and node.hooks.after:
         results = run_posthooks(node, node.hooks, results, g, record)
     return cast(Sequence[Any], results)
-
-
-def _cast(g: Any, dtype: Any) -> Any:
-    """g in the dtype of what it is the gradient of: of a complex one, a real input gets the real
-    part."""
-    if g.dtype.kind == "c" and dtype.kind != "c":
-        g = np.real(g)
-    return g.astype(dtype)
-
-
-def accumulate(tensor: Tensor, g: Any, own: bool) -> None:
-    """Add g to tensor.grad; into the same array unless the gradient itself is recorded.
-
-    own: nothing else can reach g's array, so that it may become the gradient as it is.
-    """
-    before = tensor.grad
-    dtype = g.dtype
-    if dtype is not tensor.data.dtype or (dtype is not FLOAT32 and dtype.kind == "c"):
-        g, own = _fitting(g, tensor), False
-    if before is None:
-        recorded = isinstance(g, Tensor)
-        if own and g.strides == tensor.data.strides:
-            tensor._grad = from_parts(g, None)
-        else:
-            array = _laid_out(g.data if recorded else g, tensor.data, own)
-            tensor._grad = from_parts(array, g.node if recorded else None)
-    elif not isinstance(g, Tensor) and before.node is None and before.data.flags.writeable:
-        np.add(before.data, g, out=before.data)
-    else:
-        with enable_grad():  # whatever the caller's mode: the sum belongs to both graphs
-            tensor._grad = before + g
-
-
-def _fitting(g: Any, tensor: Tensor) -> Any:
-    """g as users see it, and in the dtype that its Tensor has by now."""
-    if g.shape != tensor.shape:
-        raise GraphError(
-            f"backward: a leaf had shape {g.shape} when it was used and has {tensor.shape} now"
-        )
-    g = outside(g)
-    return g if g.dtype == tensor.dtype else _cast(g, tensor.dtype)
-
-
-def _laid_out(g: np.ndarray, like: np.ndarray, own: bool) -> np.ndarray:
-    """g in memory as `like` lies, if that is dense, else row by row; a copy unless it is ours."""
-    out = np.empty_like(like)
-    if out.strides != like.strides:
-        if own and g.flags.c_contiguous:
-            return g
-        out = np.empty(like.shape, like.dtype)
-    np.copyto(out, g)
-    return out
 
 
 def _needed(roots: Sequence[tuple[Edge, Any]], wanted: Collection[Edge]) -> set[Edge]:

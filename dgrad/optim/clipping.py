@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from dgrad.core.tensor import Tensor
+from dgrad.core.versions import marker
 
 __all__ = ["clip_grad_norm_"]
 
@@ -25,5 +26,6 @@ def clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float) -> f
     if not factor >= 1:  # NaN included
         with np.errstate(invalid="ignore"):
             for g in grads:
+                marker(g, "clipping of gradients")()
                 g *= factor
     return norm

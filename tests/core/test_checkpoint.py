@@ -270,3 +270,63 @@ def test_inference_mode_as_decorator_undone_inside_and_forgotten_after() -> None
     del out
     assert len(special) == before
     assert not x.T.is_inference()
+
+
+def square_in_place(t: Any) -> Any:
+    y = t * 1
+    y *= y
+    return y
+
+
+def overwrites_what_it_saved(t: Any) -> Any:
+    y = t * 1
+    z = y * y
+    y[0] = 0.0
+    return z
+
+
+def test_writes_in_place_under_hooks_and_checkpoints_are_right_or_refused() -> None:
+    x = Tensor(np.array([2.0, 3.0]), requires_grad=True)
+
+    def hooked(function: Any) -> Any:
+        def call(t: Any) -> Any:
+            with saved_tensors_hooks(lambda saved: saved, lambda packed: packed):
+                return function(t)
+
+        return call
+
+    for wrap in (hooked, lambda f: lambda t: checkpoint(f, t)):
+        (g,) = dgrad.grad(wrap(square_in_place)(x).sum(), x)
+        assert g.tolist() == [4.0, 6.0]
+        with pytest.raises(GraphError, match=r"overwritten since by item assignment at .*\.py"):
+            dgrad.grad(wrap(overwrites_what_it_saved)(x).sum(), x)
+
+
+def test_P47_a_recomputation_is_known_in_walks_within_walks() -> None:
+    """Deep ones run in other threads, which are told."""
+
+    class Nested(dgrad.Function):
+        @staticmethod
+        def forward(ctx: Any, a: Any, depth: int) -> Any:
+            ctx.depth = depth
+            return a * 1
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            seen.append(is_recomputing())
+            if ctx.depth:
+                a = leaf(1)
+                with dgrad.enable_grad():
+                    out = Nested.apply(a, ctx.depth - 1).sum()
+                out.backward()
+            return g, None
+
+    def part(a: Any) -> Any:
+        if is_recomputing():
+            b = leaf(1)
+            Nested.apply(b, 45).sum().backward()
+        return sin(a)
+
+    seen: list[bool] = []
+    checkpoint(part, leaf(2)).sum().backward()
+    assert seen == [True] * 46

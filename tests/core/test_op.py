@@ -12,7 +12,14 @@ import pytest
 
 from dgrad import Tensor, grad, no_grad, op, ops, registry
 from dgrad.core.protocols import NUMPY_OPS
-from dgrad.errors import DgradError, DtypeError, GraphError, OpDefinitionError, ShapeError
+from dgrad.errors import (
+    DgradError,
+    DtypeError,
+    GraphError,
+    OpDefinitionError,
+    ParameterError,
+    ShapeError,
+)
 from dgrad.registry import Positive
 
 pytestmark = pytest.mark.usefixtures("scratch_ops")
@@ -548,3 +555,11 @@ def test_a_tensor_as_static_parameter_is_refused_by_name():
     x, beta = Tensor([1.0, 2.0], requires_grad=True), Tensor(3.0, requires_grad=True)
     with pytest.raises(DtypeError, match="softplus: beta is a static parameter"):
         ops.softplus(x, beta=beta)
+
+
+def test_an_unknown_keyword_is_answered_with_those_there_are() -> None:
+    t = Tensor(np.ones(2), requires_grad=True)
+    with pytest.raises(ParameterError, match=r"one of x, axis, keepdims \(dim is called axis here"):
+        t.sum(dim=0)
+    with pytest.raises(ParameterError, match=r"softmax: a keyword must be one of x, axis, got 'z'"):
+        ops.softmax(t, z=1)

@@ -160,3 +160,17 @@ def test_the_line_is_the_users() -> None:
     source = re.search(r"\+= at (.*):(\d+);", str(caught.value))
     assert source is not None
     assert source[1] == __file__
+
+
+def test_a_gradient_that_was_added_to_or_clipped_is_noticed() -> None:
+    x, w = leaf(2.0, 3.0), leaf(1.0, 1.0)
+    for change in (
+        lambda: (x * x).sum().backward(),
+        lambda: optim.clip_grad_norm_([x], 0.1),
+    ):
+        x.grad = None
+        (x * x).sum().backward()
+        total = (x.grad * w).sum()
+        change()
+        with pytest.raises(GraphError, match=r"added to a \.grad|clipping of gradients"):
+            dgrad.grad(total, w)
