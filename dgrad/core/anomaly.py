@@ -35,12 +35,14 @@ def _called(node: Any) -> str:
     return "" if node.source is None else f", called at {node.source}"
 
 
-def check_forward(op: Any, inputs: Sequence[Any], out: Any) -> None:
+def check_forward(op: Any, inputs: Sequence[Any], out: Any, params: dict[str, Any]) -> None:
     """Raise AnomalyError if a result is NaN, or infinite though every input is finite."""
     names = [f"{op.inputs[0]}[{i}]" for i in range(len(inputs))] if op.variadic else op.inputs
     arrays = [(name, np.asarray(x)) for name, x in zip(names, inputs, strict=True) if _numeric(x)]
+    given = [x for _, x in arrays] + [np.asarray(x) for x in params.values() if _numeric(x)]
+    finite = all(np.isfinite(x).all() for x in given)
     for i, array in enumerate(out if isinstance(out, tuple) else (out,)):
-        bad = _first_bad(array, infinite=all(np.isfinite(x).all() for _, x in arrays))
+        bad = _first_bad(array, infinite=finite)
         if bad is not None:
             which = f" {op.outputs[i]!r}" if op.outputs else ""
             ranges = "; ".join(f"{name}: {_range(x)}" for name, x in arrays)

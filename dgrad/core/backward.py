@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from dgrad.core.accumulate import accumulate, accumulate_with_hooks
-from dgrad.core.hook_calls import outside
+from dgrad.core.hook_calls import outside, private
 from dgrad.core.hooks import pending
 from dgrad.core.modes import enable_grad
 from dgrad.core.nesting import nested
@@ -46,7 +46,7 @@ def backward(
     for target, g, own in arrived:  # only now: a walk that fails leaves every grad as it was
         if type(target) is Leaf:
             tensor = target.tensor()
-            if tensor is None or tensor.node is not target:  # dropped, or frozen since
+            if tensor is None or type(tensor.node) is not Leaf:  # dropped, or frozen since
                 continue
             if target.hooks is None:
                 accumulate(tensor, g, own)
@@ -123,7 +123,7 @@ def _grad(
     roots = _roots("grad", outputs, seeds, record)
     arrived = _walk(roots, {t.node for t in targets}, record, retain)
     found = {
-        node: outside(g) if record else from_parts(outside(g if own else g.copy()), None)
+        node: outside(private(g)) if record else from_parts(outside(g if own else g.copy()), None)
         for node, g, own in arrived
     }
     return [found.get(t.node) for t in targets]

@@ -13,7 +13,7 @@ import numpy as np
 
 from dgrad.core.modes import special
 from dgrad.core.node import Node, Output
-from dgrad.core.recording import record
+from dgrad.core.recording import record, unrecorded
 from dgrad.core.statics import PLAIN, owned
 from dgrad.core.tensor import Tensor, from_parts
 from dgrad.core.views import note_view
@@ -59,6 +59,8 @@ def _unary(op: Op) -> Callable[..., Any]:
         made.data = out
         if edge is None:
             made.node = None
+            if special:
+                unrecorded(op, out)
             return made
         if special:
             made.node = record(op, (edge,), (x,), out, NO_PARAMS)
@@ -102,6 +104,8 @@ def _binary(op: Op) -> Callable[..., Any]:
         mask = (edge_x is not None) + 2 * (edge_y is not None)
         if not mask:
             made.node = None
+            if special:
+                unrecorded(op, out)
             return made
         if special:
             made.node = record(op, (edge_x, edge_y), (x, y), out, NO_PARAMS)
@@ -168,6 +172,8 @@ def _general(op: Op) -> Callable[..., Any]:
         made.data = out
         if not mask or not differentiable:
             made.node = None
+            if special:
+                unrecorded(op, out)
         elif special:
             made.node = record(op, tuple(edges), arrays, out, params, kept)
         else:
@@ -203,6 +209,8 @@ def _several(
         return results(*out)
     out = tuple(map(asarray, out))
     recorded = mask and op.differentiable
+    if special and not recorded:
+        unrecorded(op, out)
     node = record(op, tuple(edges), arrays, out, params, kept) if recorded else None
     return results(
         *(

@@ -15,9 +15,8 @@ import numpy as np
 
 from dgrad.core import stream
 from dgrad.core.modes import enable_grad, mode, saved_tensors_hooks
-from dgrad.core.node import next_seq
 from dgrad.core.tensor import Tensor, from_parts
-from dgrad.core.versions import writer_since
+from dgrad.core.versions import Mark
 from dgrad.errors import GraphError
 
 __all__ = ["checkpoint", "is_recomputing"]
@@ -58,31 +57,39 @@ class _Part:
         self.kwargs = {name: _Argument(a) for name, a in kwargs.items()}
         self.stream = copy.copy(stream.current())
         self.saved: list[tuple[tuple[int, ...], Any]] = []  # shape and dtype of each array
-        # Computed again, until each is taken: the array, and the creation number when it was saved.
-        self.arrays: dict[int, tuple[np.ndarray, int]] = {}
+        # What the run depends on or has saved, as far as it still exists when it is run again.
+        given = [a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)]
+        self.marks = [Mark(tensor.data) for tensor in given]
+        self.arrays: dict[int, tuple[np.ndarray, Mark]] = {}  # computed again, until each is taken
 
     def pack(self, tensor: Tensor) -> int:
         self.saved.append((tensor.shape, tensor.dtype))
+        self.marks.append(Mark(tensor.data))
         return len(self.saved) - 1
 
     def unpack(self, number: int) -> Tensor:
         if number not in self.arrays:
+            for mark in self.marks:
+                self._refuse_overwritten(mark, "depends on")
             self.arrays = dict(enumerate(self._again()))
-        array, seq = self.arrays.pop(number)
-        writer = writer_since(array, seq)
-        if writer is not None:
-            raise GraphError(
-                f"checkpoint: {self.name} saved an array of shape {array.shape}, which was "
-                f"overwritten since by {writer}; write to a clone(), or out of place"
-            )
+        array, mark = self.arrays.pop(number)
+        self._refuse_overwritten(mark, "saved")
         return from_parts(array, None)
 
-    def _again(self) -> list[tuple[np.ndarray, int]]:
+    def _refuse_overwritten(self, mark: Mark, what: str) -> None:
+        writer = mark.writer()
+        if writer is not None:
+            raise GraphError(
+                f"checkpoint: {self.name} {what} an array that was overwritten since by {writer}, "
+                f"so it cannot be run again; write to a clone(), or out of place"
+            )
+
+    def _again(self) -> list[tuple[np.ndarray, Mark]]:
         """What a second run saves, in order."""
-        found: list[tuple[np.ndarray, int]] = []
+        found: list[tuple[np.ndarray, Mark]] = []
 
         def keep(tensor: Tensor) -> None:
-            found.append((tensor.data, next_seq()))
+            found.append((tensor.data, Mark(tensor.data)))
 
         args = [argument.get() for argument in self.args]
         kwargs = {name: argument.get() for name, argument in self.kwargs.items()}
@@ -97,7 +104,7 @@ class _Part:
         self._compare(found)
         return found
 
-    def _compare(self, found: list[tuple[np.ndarray, int]]) -> None:
+    def _compare(self, found: list[tuple[np.ndarray, Mark]]) -> None:
         name = self.name
         if len(found) != len(self.saved):
             raise GraphError(

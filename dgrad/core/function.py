@@ -22,11 +22,10 @@ import numpy as np
 
 from dgrad.core.inplace import become, check_writable
 from dgrad.core.modes import is_grad_enabled, no_grad, set_grad_enabled
-from dgrad.core.node import Node, Output
+from dgrad.core.node import Leaf, Node, Output
 from dgrad.core.recording import observe
 from dgrad.core.tensor import Tensor, from_parts, raw_gradients
 from dgrad.core.versions import mark_written, owner
-from dgrad.core.views import View
 from dgrad.errors import GraphError, OpDefinitionError, ShapeError
 
 __all__ = ["Context", "Function", "once_differentiable"]
@@ -111,7 +110,7 @@ class Function:
         pull = _defined(cls)
         edges = tuple(a.node if isinstance(a, Tensor) else None for a in args)
         ctx = Context(tuple(edge is not None for edge in edges))
-        inputs = [from_parts(a.data, None) if isinstance(a, Tensor) else a for a in args]
+        inputs = [_shown(a) if isinstance(a, Tensor) else a for a in args]
         with no_grad():
             result = cls.forward(ctx, *inputs)
         single = not isinstance(result, tuple)
@@ -126,6 +125,15 @@ class Function:
             results = _record(_CustomOp(cls.__name__, pull, ctx), edges, inputs, results, single)
         results = tuple(_rewritten(dirty[i], r) if i in dirty else r for i, r in enumerate(results))
         return results[0] if single else results
+
+
+def _shown(tensor: Tensor) -> Tensor:
+    """What forward gets for an argument: its memory, which cannot be written if it is a leaf's."""
+    array = tensor.data
+    if type(tensor.node) is Leaf and is_grad_enabled():
+        array = array.view()
+        array.flags.writeable = False
+    return from_parts(array, None)
 
 
 def _defined(cls: type[Function]) -> Callable[..., Any]:
@@ -286,9 +294,9 @@ def _record(
     recorded = list(results)
     for i, (r, a) in enumerate(zip(results, arrays, strict=True)):
         if a is not None and a.dtype.kind in "fc" and id(r) not in constant:
+            if id(owner(a)) in owners:  # the graph would not know what a write to one does to both
+                a = a.copy()
             recorded[i] = from_parts(a, node if single else Output(node, i, a))
-            if id(owner(a)) in owners:  # the graph does not know which part of an input it is
-                recorded[i]._view = View(None, ())
     return tuple(recorded)
 
 

@@ -12,17 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from dgrad.core.hooks import hooks_of
 from dgrad.core.modes import mode
 from dgrad.core.node import Leaf
 from dgrad.core.recording import record
 from dgrad.core.tensor import Tensor, from_parts
 from dgrad.core.versions import arrays_in, mark_written, owner
-from dgrad.core.views import base_of, lead_again, places
+from dgrad.core.views import base_of, lead_again, move, places
 from dgrad.errors import DtypeError, GraphError, ShapeError
 
 __all__ = ["apart", "become", "check_writable", "replace_part", "write"]
 
+FITTING = {"b": "biu", "i": "biu", "u": "biu", "f": "biuf", "c": "biufc"}  # kinds of dtypes
 replacing: Any = None  # the op put(x, value, *, index), which dgrad/ops fills in
 
 
@@ -31,7 +31,7 @@ def check_writable(tensor: Tensor, name: str) -> None:
     if not tensor.data.flags.writeable or _repeats(tensor.data):
         raise GraphError(
             f"{name}: elements of this Tensor share memory, or are read-only (a broadcast result, "
-            f"a read-only array); write to a clone()"
+            f"a read-only array, a leaf in a Function's forward); write to a clone()"
         )
     if not mode.recording:
         return
@@ -121,11 +121,12 @@ def replace_part(tensor: Tensor, value: Any, index: Any, name: str) -> None:
     """tensor[index] = value, `index` any NumPy index that nobody else changes."""
     data = value.data if isinstance(value, Tensor) else np.asarray(value)
     before = value.node if isinstance(value, Tensor) else None
+    if data.dtype.kind not in FITTING[tensor.dtype.kind]:
+        raise DtypeError(f"{name}: {data.dtype} cannot be written into {tensor.dtype}")
     part = tensor.data[index]
-    np.broadcast_to(data, part.shape)  # raises ValueError before anything is changed
+    tensor.data[index] = data  # raises before anything is changed
     shown = isinstance(part, np.ndarray) and owner(part) is owner(tensor.data)
     mark_written(part if shown else tensor.data, name)
-    tensor.data[index] = data
     if mode.recording:
         become(tensor, _replaced(tensor, value, before, index))
 
@@ -144,19 +145,9 @@ def become(tensor: Tensor, node: Any) -> None:
     """tensor's memory now holds what `node` computes: tell its base, and all views."""
     base, view = base_of(tensor)
     if view is None:
-        _move(base, node)
+        move(base, node)
     elif base.node is not None or node is not None:
         index: Any = np.unravel_index(places(base, view), base.shape) if base.ndim else ()
         value = from_parts(tensor.data, node)
-        _move(base, _replaced(base, value, node, index))
+        move(base, _replaced(base, value, node, index))
     lead_again(base)
-
-
-def _move(tensor: Tensor, node: Any) -> None:
-    """A new node, to which a retained gradient goes over; hooks stay with the old value."""
-    before, tensor.node = tensor.node, node
-    if before is not None and node is not None and before.hooks is not None:
-        retained = before.hooks.retained
-        if retained is not None and retained() is tensor:
-            before.hooks.retained = None
-            hooks_of(node).retained = retained

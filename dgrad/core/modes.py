@@ -6,7 +6,7 @@ import functools
 import inspect
 import threading
 import types
-from collections.abc import Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any, Self, TypeVar, cast, overload
 
 __all__ = [
@@ -72,7 +72,12 @@ class _Context:
         """Decorator: the function, or every step of a generator or coroutine, runs in the mode."""
         fresh = self._fresh()  # one for each call: calls may overlap in threads
         wrapped: Any
-        if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+        if inspect.isasyncgenfunction(function):
+
+            def wrapped(*args: Any, **kwargs: Any) -> Any:
+                return _in_async_steps(fresh, function(*args, **kwargs))
+
+        elif inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
 
             def wrapped(*args: Any, **kwargs: Any) -> Any:
                 return _in_steps(fresh, function(*args, **kwargs))
@@ -84,6 +89,27 @@ class _Context:
                     return function(*args, **kwargs)
 
         return cast(F, functools.wraps(function)(wrapped))
+
+
+async def _in_async_steps(
+    fresh: Callable[[], Any], steps: AsyncGenerator[Any, Any]
+) -> AsyncGenerator[Any, Any]:
+    """Run an async generator with the mode set while it runs, and not while it waits."""
+    advance: Any = steps.asend(None)
+    try:
+        while True:
+            try:
+                given = await _in_steps(fresh, advance)
+            except StopAsyncIteration:
+                return
+            try:
+                advance = steps.asend((yield given))
+            except GeneratorExit:
+                raise
+            except BaseException as error:  # thrown in by the caller: the function may catch it
+                advance = steps.athrow(error)
+    finally:
+        await _in_steps(fresh, steps.aclose())
 
 
 class _GradMode(_Context):

@@ -65,8 +65,13 @@ class Node(Hookable):
         self.dtype = dtype = out.dtype
         self.hooks: Hooks | None = None
         self.outputs: tuple[Any, ...] | None = None
-        if dtype is not FLOAT32 and dtype.kind == "c" and not op.complex:
-            raise DtypeError(f"{op.name} has no gradient for complex numbers")
+        if (
+            dtype is not FLOAT32
+            and dtype.kind not in "fbiu"
+            and not op.complex * (dtype.kind == "c")
+        ):
+            kind = "complex numbers" if dtype.kind == "c" else f"results of dtype {dtype}"
+            raise DtypeError(f"{op.name} has no gradient for {kind}")
 
     @property
     def name(self) -> str:

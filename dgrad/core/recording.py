@@ -17,7 +17,7 @@ from dgrad.core.packing import packed
 if TYPE_CHECKING:
     from dgrad.core.op import Op
 
-__all__ = ["observe", "record"]
+__all__ = ["observe", "record", "unrecorded"]
 
 
 def record(
@@ -33,21 +33,26 @@ def record(
     inputs: arrays and whatever else was given; out: the result's array, or the tuple of them.
     """
     if not mode.recording:
-        if mode.inference and not op.view:
-            mark_inference(out)
+        unrecorded(op, out)
         return None
     mask = 1 if op.variadic else sum(1 << i for i, edge in enumerate(edges) if edge is not None)
     given = [tuple(inputs)] if op.variadic else inputs
     saved = op.plans[mask].keep((*given, out, *kept))
     refuse_inference(op.name, saved)
     if mode.anomaly is not None and mode.anomaly.check_nan:
-        check_forward(op, inputs, out)
+        check_forward(op, inputs, out, params)
     results = out if isinstance(out, tuple) else (out,)
     node = Node(op, edges, saved, params, results[0])
     if isinstance(out, tuple):
         node.outputs = tuple((a.shape, a.dtype) for a in results)
     observe(node)
     return node
+
+
+def unrecorded(op: Op, out: Any) -> None:
+    """What the modes ask of a result without a node."""
+    if mode.inference and not op.view:
+        mark_inference(out)
 
 
 def observe(node: Node) -> None:

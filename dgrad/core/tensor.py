@@ -57,10 +57,11 @@ class Tensor:
     return Tensors. Operators and most methods come from dgrad.ops.
     """
 
-    __slots__ = ("__weakref__", "_grad", "_view", "_views", "data", "node")
+    __slots__ = ("__weakref__", "_grad", "_leaf", "_view", "_views", "data", "node")
 
     data: np.ndarray
     node: Node | Output | Leaf | None
+    _leaf: Leaf  # of one that was a leaf before requires_grad was set to False
     _view: View  # of a Tensor that shows memory of another, see core/views.py
     _views: list[weakref.ref[Tensor]]  # of a Tensor whose memory others show
 
@@ -114,7 +115,13 @@ class Tensor:
             raise DtypeError(
                 f"only floats and complex numbers have gradients; this Tensor is {self.data.dtype}"
             )
-        self.node = Leaf(self) if value else None
+        if not value:
+            self._leaf, self.node = self.node, None  # type: ignore[assignment]
+            return
+        try:  # the one it had: a graph recorded before may end there
+            self.node = self._leaf
+        except AttributeError:
+            self.node = Leaf(self)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Set requires_grad and return the Tensor itself."""
@@ -216,7 +223,10 @@ class Tensor:
         It cannot be written to, as backward would not notice: write to the Tensor, or to a copy.
         """
         if self.node is not None:
-            raise GraphError("this Tensor requires grad: call detach().numpy(), or read .data")
+            raise GraphError(
+                "this Tensor requires grad, which NumPy would lose here: call detach().numpy(), "
+                "or read .data, if that is meant; np.stack joins the Tensors of a list"
+            )
         shown = self.data.view()
         shown.flags.writeable = False
         return shown

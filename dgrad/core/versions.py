@@ -19,6 +19,7 @@ from dgrad.core.node import Node, next_seq
 from dgrad.errors import GraphError
 
 __all__ = [
+    "Mark",
     "arrays_in",
     "check_saved",
     "mark_written",
@@ -65,8 +66,13 @@ writes = _Writes()
 
 def owner(array: np.ndarray) -> np.ndarray:
     """The array whose memory `array` shows; NumPy has mostly found it already."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
+    base = array.base
+    while base is not None:
+        if isinstance(base, np.ndarray):
+            array = base
+        elif type(base).__name__ != "DummyArray":  # as_strided puts one of these in between
+            break
+        base = base.base
     return array
 
 
@@ -110,13 +116,36 @@ def check_saved(node: Node) -> None:
             raise GraphError(_overwritten(node, position, array, writer))
 
 
-def writer_since(array: np.ndarray, seq: int) -> str | None:
-    """What overwrote an element of `array` after creation number `seq`; None if nothing did."""
-    memory = writes.memory.get(id(owner(array)))
+def writer_since(array: np.ndarray, seq: int, whole: np.ndarray | None = None) -> str | None:
+    """What overwrote an element of `array` after creation number `seq`; None if nothing did.
+
+    whole: its owner, where `array` itself does not know.
+    """
+    memory = writes.memory.get(id(owner(array) if whole is None else whole))
     for region, (written, writer) in () if memory is None else memory.regions.items():
         if written > seq and _overlap(array, region):
             return writer
     return None
+
+
+class Mark:
+    """Remembers an array without keeping it alive, to be asked later what has overwritten it."""
+
+    __slots__ = ("_owner", "_region", "_seq")
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._owner = weakref.ref(owner(array))
+        self._region = _region(array)
+        self._seq = next_seq()
+
+    def writer(self) -> str | None:
+        """What overwrote an element since, if the memory still exists; None if nothing did."""
+        alive = self._owner()  # while it is, its memory is no other's
+        return (
+            None
+            if alive is None
+            else writer_since(np.asarray(_Shown(self._region)), self._seq, alive)
+        )
 
 
 def _overwritten(node: Node, position: int, array: np.ndarray, writer: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dgrad.core.hooks import hooks_of
 from dgrad.core.modes import enable_grad, mode, special
 from dgrad.core.tensor import Tensor, from_parts
 from dgrad.core.versions import owner
@@ -20,7 +21,7 @@ from dgrad.errors import GraphError
 if TYPE_CHECKING:
     from dgrad.core.op import Op
 
-__all__ = ["View", "base_of", "lead_again", "note_view", "places"]
+__all__ = ["View", "base_of", "lead_again", "move", "note_view", "places"]
 
 
 class View:
@@ -92,6 +93,16 @@ def places(base: Tensor, view: View) -> np.ndarray:
     return np.asarray(view.of(numbers))
 
 
+def move(tensor: Tensor, node: Any) -> None:
+    """A new node, to which a retained gradient goes over; hooks stay with the old value."""
+    before, tensor.node = tensor.node, node
+    if before is not None and node is not None and before.hooks is not None:
+        retained = before.hooks.retained
+        if retained is not None and retained() is tensor:
+            before.hooks.retained = None
+            hooks_of(node).retained = retained
+
+
 def lead_again(base: Tensor) -> None:
     """Give every living view of `base` its node from the base's present one."""
     with enable_grad():
@@ -99,4 +110,4 @@ def lead_again(base: Tensor) -> None:
             view = reference()
             if view is not None:
                 source = from_parts(base.data, base.node)
-                view.node = view._view.of(source).node
+                move(view, view._view.of(source).node)
