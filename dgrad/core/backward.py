@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import nullcontext
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -12,15 +13,13 @@ from dgrad.core.accumulate import accumulate, accumulate_with_hooks
 from dgrad.core.hook_calls import outside, private
 from dgrad.core.hooks import pending
 from dgrad.core.modes import enable_grad
-from dgrad.core.nesting import nested
+from dgrad.core.nesting import DEPTH, elsewhere
 from dgrad.core.node import Leaf
 from dgrad.core.tensor import Tensor, from_parts, to_array
 from dgrad.core.walk import Edge, walk
 from dgrad.errors import GraphError, ShapeError
 
 __all__ = ["backward", "grad"]
-
-_AS_IT_IS = nullcontext()  # the mode, for a walk that is not recorded
 
 
 def backward(
@@ -60,15 +59,21 @@ def _walk(
     roots: list[tuple[Edge, Any]], wanted: Any, record: bool, retain: bool
 ) -> list[tuple[Any, Any, bool]]:
     """walk(...), in the right mode; then the hooks that waited for its end."""
-    before, pending.gathered = pending.gathered, {}
+    outer, depth = pending.gathered, pending.depth
+    seen: Any = {}
+    pending.gathered, pending.depth = seen, depth + 1
     try:
-        with enable_grad() if record else _AS_IT_IS:
-            arrived = nested(walk, roots, wanted, record, retain)
-        for hook, grads in pending.gathered.values():
+        if not record and depth < DEPTH:
+            arrived = walk(roots, wanted, record, retain)
+        else:
+            with enable_grad() if record else nullcontext():
+                run = walk if depth < DEPTH else partial(elsewhere, walk)
+                arrived = run(roots, wanted, record, retain)
+        for hook, grads in seen.values():
             if hook is not None:
                 hook(grads)
     finally:
-        pending.gathered = before
+        pending.gathered, pending.depth = outer, depth
     return arrived
 
 

@@ -96,11 +96,13 @@ class Hookable:
 
 
 class _Pending(threading.local):
-    """What multi-gradient hooks have seen in the walk of this thread; None outside walks.
+    """The walks of this thread: how many are in progress, one within another, and what
+    multi-gradient hooks have seen in the innermost; None outside walks.
 
     By the hook's key: (hook to call at the end, or None; the gradient of each of its Tensors).
     """
 
+    depth = 0
     gathered: dict[int, tuple[Callable[[Any], Any] | None, list[Any]]] | None = None
 
 

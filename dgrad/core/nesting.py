@@ -11,34 +11,16 @@ from dgrad.core import stream
 from dgrad.core.hooks import pending
 from dgrad.core.modes import mode
 
-__all__ = ["nested"]
+__all__ = ["DEPTH", "elsewhere"]
 
 R = TypeVar("R")
 DEPTH = 20  # walks in one stack: each takes some ten frames, Python allows a thousand
 
 
-class _Depth(threading.local):
-    """How many walks this thread's stack holds."""
-
-    walks = 0
-
-
-_depth = _Depth()
 CARRIED: tuple[threading.local, ...] = (mode, pending, stream.thread)
 
 
-def nested(function: Callable[..., R], *args: Any) -> R:
-    """function(*args); every DEPTH calls within calls it runs in a thread of its own."""
-    if _depth.walks >= DEPTH:
-        return _elsewhere(function, *args)
-    _depth.walks += 1
-    try:
-        return function(*args)
-    finally:
-        _depth.walks -= 1
-
-
-def _elsewhere(function: Callable[..., R], *args: Any) -> R:
+def elsewhere(function: Callable[..., R], *args: Any) -> R:
     """function(*args) in a new thread that stands in for this one: its modes, stream, errstate."""
     states = [dict(vars(local)) for local in CARRIED]
     results: list[R] = []
@@ -47,8 +29,9 @@ def _elsewhere(function: Callable[..., R], *args: Any) -> R:
     def run() -> None:
         for local, state in zip(CARRIED, states, strict=True):
             vars(local).update(state)
+        pending.depth = 1  # this stack holds no other
         try:
-            results.append(nested(function, *args))
+            results.append(function(*args))
         except BaseException as error:
             errors.append(error)
 

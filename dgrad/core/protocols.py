@@ -109,6 +109,10 @@ def _array_function(
         if static not in record.statics:
             raise _refuse(function, f"the argument {name!r} is not supported")
         params[static] = value
+    for name, default in defaults.items():  # a word that means something else to the op
+        static = RENAMED.get(name, name)
+        if isinstance(default, str) and record.statics.get(static, default) != default:
+            params.setdefault(static, default)
     return op(*args[:count], **params)
 
 
