@@ -12,7 +12,7 @@ from dgrad.core.modes import mode
 from dgrad.core.node import Node
 from dgrad.errors import AnomalyError
 
-__all__ = ["check_backward", "check_forward", "remember_source", "source_of"]
+__all__ = ["check_backward", "check_forward", "first_bad", "remember_source", "source_of"]
 
 
 def remember_source(node: Node) -> None:
@@ -42,7 +42,7 @@ def check_forward(op: Any, inputs: Sequence[Any], out: Any, params: dict[str, An
     given = [x for _, x in arrays] + [np.asarray(x) for x in params.values() if _numeric(x)]
     finite = all(np.isfinite(x).all() for x in given)
     for i, array in enumerate(out if isinstance(out, tuple) else (out,)):
-        bad = _first_bad(array, infinite=finite)
+        bad = first_bad(array, infinite=finite)
         if bad is not None:
             which = f" {op.outputs[i]!r}" if op.outputs else ""
             ranges = "; ".join(f"{name}: {_range(x)}" for name, x in arrays)
@@ -60,7 +60,7 @@ def check_backward(node: Any, g: Any, results: Sequence[Any]) -> None:
         if result is None:
             continue
         array = _raw(result)
-        bad = _first_bad(array, infinite=True)
+        bad = first_bad(array, infinite=True)
         if bad is None:
             continue
         inputs = getattr(node.op, "inputs", ())
@@ -83,7 +83,7 @@ def _numeric(x: Any) -> bool:
     return isinstance(x, np.ndarray | float | int) and np.asarray(x).dtype.kind in "fc"
 
 
-def _first_bad(array: np.ndarray, infinite: bool) -> tuple[int, ...] | None:
+def first_bad(array: np.ndarray, infinite: bool) -> tuple[int, ...] | None:
     """Index of the first NaN, or of the first value that is not finite."""
     if array.dtype.kind not in "fc":
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from dgrad.errors import DtypeError
 if TYPE_CHECKING:
     from dgrad.core.tensor import Tensor
 
-__all__ = ["FLOAT32", "Leaf", "Node", "Output", "next_seq"]
+__all__ = ["FLOAT32", "Leaf", "Node", "Output", "behind", "next_seq"]
 
 FLOAT32 = np.dtype(np.float32)
 
@@ -115,3 +116,14 @@ class Leaf(Hookable):
         self.shape = tensor.data.shape
         self.dtype = tensor.data.dtype
         self.hooks: Hooks | None = None
+
+
+def behind(ends: Iterable[Any]) -> list[Any]:
+    """`ends` and every node that they depend on, newest first; found without recursion."""
+    stack = list(ends)
+    seen = set(stack)
+    while stack:
+        fresh = [edge for edge in stack.pop().edges if edge is not None and edge not in seen]
+        seen.update(fresh)
+        stack.extend(fresh)
+    return sorted(seen, key=lambda node: -node.seq)

@@ -18,7 +18,7 @@ __all__ = ["Linear", "find_linear"]
 
 SURE = 1e-7  # where rounding errors exceed this part of the terms, it is left to differences
 LINEAR = 1e-9  # sums of values may be off by this part of their sizes, and still be linear
-STRETCH = 1024.0  # how much further, and less far, it is looked: clip is linear for small inputs
+NEAR = 1 / 1024  # the part of a direction that is still near: a kink may be close, or a step
 EXACT = 1e-13  # the part of the sizes of all terms that the two products may differ by
 FIRM = 30.0  # and how many times the rounding errors that were seen
 
@@ -96,12 +96,9 @@ def find_linear(
         along, along_size = probe.at(second, look)
         both, _ = probe.at(first + second, look)
         seen.add(both - up - along + zero, along_size)
-        there, there_size = probe.at(probe.start + first, look)
-        seen.add(there - base - up + zero, there_size)  # where it stands, as around 0
-        for stretch in (STRETCH, -STRETCH, 1 / STRETCH):
-            far, far_size = probe.at(first * stretch, look)
-            part = min(1.0, 1 / abs(stretch))
-            seen.add((far - zero) * part - (up - zero) * (stretch * part), far_size * part)
+        for part in (1.0, -1.0, NEAR):  # as around 0, so where the leaf stands, and on both sides
+            there, there_size = probe.at(probe.start + first * part, look)
+            seen.add(there - base - (up - zero) * part, there_size)
     except Exception:  # of a function at arrays that nobody chose for it
         return None
     if not seen.small:

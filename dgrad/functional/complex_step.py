@@ -31,6 +31,7 @@ __all__ = ["complex_derivatives", "glance", "refine"]
 STEP = 2.0**-70  # of what moves
 SAME = 1e-10  # the real part may differ from the plain result by this part of it
 POINTS = 16  # on a circle; the lower half mirrors the upper
+MISLED = 3  # lines on which it is misled, which a kink may do as well, until it is given up
 RADII = tuple(0.05 * 30.0**-k for k in range(8))  # of what moves
 
 
@@ -113,12 +114,13 @@ def refine(
     close = error <= exact * scale
     alike = np.abs(derivatives - found.numeric) <= SHARP * scale
     settled = (close & found.agrees) | (~close & found.wrong & alike)
-    trusted = True
+    trusted, misled, decided = True, 0, np.zeros(close.shape, bool)
     for k in map(int, np.flatnonzero(~settled.all(axis=1))):
         doubt, noise = _doubt(probe, lines[k], derivatives[k], targets)
         allowed = exact * scale[k] + noise
         sure = doubt <= SHARP * scale[k]
-        if not (sure | (error[k] <= FIRM * doubt + allowed)).all():
+        misled += bool((~sure & (error[k] > allowed)).any())
+        if misled == MISLED:
             trusted = False
             break
         right = sure & (error[k] <= allowed)
@@ -126,12 +128,15 @@ def refine(
         if far.any():
             change = np.array([abs(lines[k].along(g)) for g in shaken()])
             far &= error[k] > allowed + FIRM * (doubt + change)
+        decided[k] = (right & ~found.agrees[k]) | far
+        settled[k] |= right
         found.wrong[k] = (found.wrong[k] | far) & ~right
         found.agrees[k] = (found.agrees[k] | right) & ~far
         found.kink[k] &= ~right & ~far
-        settled[k] |= right | far
-    found.exact |= settled
-    np.copyto(found.numeric, derivatives, where=settled)
+    if trusted:
+        decided |= settled
+    found.exact |= decided
+    np.copyto(found.numeric, derivatives, where=decided)
     return trusted
 
 

@@ -40,8 +40,7 @@ UNREST = 10.0  # doubt that rounding alone can make, in units of noise
 FIRM = 30.0  # an error contradicts the analytic gradient when so many times the doubt
 FINE = 1e-3  # what seems a kink or wrong is tried once more, with the shortest step times this
 NEEDED = 2  # step sizes that must contradict it before it is called wrong
-FAINT = 1e-10  # below the noise, and this part of what weighs most: a rounding error beside it
-TINY = 1e-12  # the same whatever the noise: outputs can share rounding errors, as those of an FFT
+TINY = 1e-12  # of what weighs most: outputs can share rounding errors, as those of an FFT do
 
 # (lines by number, how far along each) -> the rows there: (lines, rows)
 Values = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -162,7 +161,7 @@ def judge(values: Values, targets: Targets, steps: np.ndarray, tolerance: Tolera
         agrees[at] |= now
     # 0 beside the others, as far as can be seen
     others, size = targets.others[:, None], np.maximum(np.abs(targets.analytic), np.abs(numeric))
-    zero = np.abs(targets.analytic) <= np.maximum(SHARP * targets.scale, FAINT * others)
+    zero = np.abs(targets.analytic) <= SHARP * targets.scale
     bend = np.abs(right - left)
     lost = (((size <= noise) & zero & ~kink) | (np.maximum(size, bend) <= TINY * others)) & ~agrees
     numeric[lost] = targets.analytic[lost]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from dgrad.core.anomaly import source_of
-from dgrad.core.node import Leaf, Output
+from dgrad.core.node import Leaf, Output, behind
 from dgrad.core.saved import FREED
 from dgrad.core.tensor import Tensor
 from dgrad.core.versions import owner
 from dgrad.core.walk import walk
-from dgrad.errors import GraphError
+from dgrad.errors import DtypeError, GraphError
 from dgrad.functional.dataflow import followed
 
 __all__ = ["Explanation", "explain_grad"]
@@ -42,11 +43,13 @@ def explain_grad(t: Tensor, loss: Tensor | Callable[[], Tensor] | None = None) -
     """Why `t.grad` is None, or zero everywhere; without `loss` only what t itself tells.
 
     With the loss, the graph between them is looked through; where it has not been freed
-    (retain_graph=True) it is walked once more, with its hooks, to find where a gradient ends.
+    (retain_graph=True) it is walked once more, without its hooks, to find where a gradient ends.
     Operations recorded under `detect_anomaly` are named with their line. With a function that
     computes the loss, that is run once more and watched: then the line is told at which t, or what
-    was made of it, is cut off. Raises GraphError for a loss that is not a single element.
+    was made of it, is cut off. Raises GraphError for a loss that is not a single element,
+    DtypeError for a t that is no Tensor, or a loss that is neither that nor a function.
     """
+    _check(t, loss)
     if t.dtype.kind not in "fc":
         return Explanation(
             "no gradient for this dtype",
@@ -68,7 +71,7 @@ def explain_grad(t: Tensor, loss: Tensor | Callable[[], Tensor] | None = None) -
     between = _between(loss.node, t.node) if loss.node is not None else []
     if not between:
         if flow is not None:
-            return Explanation(*flow.cut(loss, behind(loss.node)))
+            return Explanation(*flow.cut(loss, _behind(loss)))
         return _no_graph() if loss.node is None else _unreached(t, loss.node)
     if not zero and not _keeps(t):
         return _not_retained(t)
@@ -77,13 +80,26 @@ def explain_grad(t: Tensor, loss: Tensor | Callable[[], Tensor] | None = None) -
     return _walked(t, loss, between, zero)
 
 
+def _check(t: Any, loss: Any) -> None:
+    """Raise DtypeError for what `explain_grad` does not take."""
+    if not isinstance(t, Tensor):
+        raise DtypeError(f"explain_grad: takes a Tensor, got {type(t).__name__}")
+    if loss is not None and not isinstance(loss, Tensor) and not callable(loss):
+        raise DtypeError(
+            f"explain_grad: the loss must be a Tensor, or a function that computes it, "
+            f"got {type(loss).__name__}"
+        )
+
+
 def _not_required(t: Tensor, loss: Tensor | Callable[[], Tensor] | None) -> Explanation:
     text = (
         "it does not require grad: it is plain data, or it was computed under no_grad, by "
         "detach(), or from nothing that requires grad; call requires_grad_() on it before use, "
         "or drop what cut it off"
     )
-    users = list(_users(t, loss.node)) if isinstance(loss, Tensor) else []
+    users = []
+    if isinstance(loss, Tensor) and loss.node is not None:
+        users = list(_users(t, loss.node))
     if users:
         text += f"; the loss uses its values as a constant in {_listed(users)}"
     return Explanation("does not require grad", text)
@@ -161,9 +177,12 @@ def _after_backward(zero: bool) -> Explanation:
 
 def _walked(t: Tensor, loss: Tensor, between: list[Any], zero: bool) -> Explanation:
     """Walk from the loss once more, and look at the gradients on the way to t."""
-    wanted = {node for node in between if getattr(node, "outputs", None) is None}
-    found = walk([(loss.node, np.ones_like(loss.data))], wanted, False, True)
-    grads = {node: g for node, g, _ in found}
+    twins = _without_hooks(between)
+    nodes = {twin: node for node, twin in twins.items() if getattr(node, "outputs", None) is None}
+    found = walk([(twins[loss.node], np.ones_like(loss.data))], nodes, False, True)
+    grads = {nodes[twin]: g for twin, g, _ in found}
+    hooked = ["it" if node is t.node else _called(node) for node in between if _hooked(node)]
+    hooks = f"; this is without the hooks on {_shortened(hooked)}" if hooked else ""
     g = grads.get(t.node)
     if g is None:
         return Explanation(
@@ -172,40 +191,48 @@ def _walked(t: Tensor, loss: Tensor, between: list[Any], zero: bool) -> Explanat
             f"{_listed(_ends(between, set(grads)))}, whose backward returns None there",
         )
     if np.any(g):
-        there = f"backward from the loss gives {_range(g)}"
+        there = f"backward from the loss gives {_range(g)}{hooks}"
         if zero:
-            return Explanation("cleared", f"grad was set to zero since: {there}")
+            made = "it was set to zero since, or by a hook" if hooks else "it was set to zero since"
+            return Explanation("cleared", f"grad is zero: {made}: {there}")
         return Explanation("backward not called", f"backward has not been called: {there}")
     ends = _ends(between, {node for node, each in grads.items() if np.any(each)})
     return Explanation(
         "zero",
         f"its gradient is zero everywhere: it becomes zero in {_listed(ends)}, whose derivative "
-        f"is zero at these values, or whose parts cancel",
+        f"is zero at these values, or whose parts cancel{hooks}",
     )
+
+
+def _without_hooks(between: list[Any]) -> dict[Any, Any]:
+    """A copy of each node, linked to each other and to no other node: a walk changes none."""
+    twins: dict[Any, Any] = {}
+    for node in reversed(between):  # edges come first
+        twin = twins[node] = copy.copy(node)
+        twin.hooks = None
+        if node.edges:
+            twin.edges = tuple(twins.get(edge) for edge in node.edges)
+    return twins
+
+
+def _hooked(node: Any) -> bool:
+    """Whether hooks may change the gradient at a node."""
+    hooks = node.hooks
+    return hooks is not None and bool(hooks.functions or hooks.before or hooks.after)
 
 
 def _between(end: Any, start: Any) -> list[Any]:
     """The nodes on paths from `end` down to `start`, newest first; empty if there is none."""
     reached = {start}
-    for node in reversed(behind(end)):
-        if any(edge in reached for edge in node.edges if edge is not None):
+    for node in reversed(behind([end])):
+        if any(edge in reached for edge in node.edges):
             reached.add(node)
-    return sorted(reached, key=_seq, reverse=True) if end in reached else []
+    newest_first = sorted(reached, key=lambda node: -node.seq)
+    return newest_first if end in reached else []
 
 
-def behind(end: Any) -> list[Any]:
-    """All nodes behind `end`, newest first; found without recursion. None has none."""
-    stack = [] if end is None else [end]
-    seen = set(stack)
-    while stack:
-        fresh = [e for e in stack.pop().edges if e is not None and e not in seen]
-        seen.update(fresh)
-        stack.extend(fresh)
-    return sorted(seen, key=_seq, reverse=True)
-
-
-def _seq(node: Any) -> int:
-    return int(node.seq)
+def _behind(loss: Tensor) -> list[Any]:
+    return [] if loss.node is None else behind([loss.node])
 
 
 def _is_operation(node: Any) -> bool:
@@ -228,7 +255,7 @@ def _ends(between: list[Any], there: set[Any]) -> Iterator[Any]:
 def _users(t: Tensor, end: Any) -> Iterator[Any]:
     """The operations behind `end` that saved values of t's memory, or their own leaf of it."""
     memory = owner(t.data)
-    for node in reversed(behind(end)):
+    for node in reversed(behind([end])):
         if type(node) is Leaf:
             other = node.tensor()
             if other is not None and node is not t.node and owner(other.data) is memory:
@@ -249,8 +276,11 @@ def _arrays(node: Any) -> Iterator[np.ndarray]:
 
 
 def _listed(nodes: Iterable[Any]) -> str:
-    """`mul, called at file:3, and 2 others`."""
-    called = list(map(_called, nodes))
+    """`multiply (output (2,), called at file:3); exp (output (2,)) and 2 more`."""
+    return _shortened(list(map(_called, nodes)))
+
+
+def _shortened(called: list[str]) -> str:
     shown = "; ".join(called[:SHOWN])
     return shown if len(called) <= SHOWN else f"{shown} and {len(called) - SHOWN} more"
 

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dgrad.core.anomaly import source_of
-from dgrad.core.node import Leaf, Output
+from dgrad.core.node import Leaf, Output, behind
 from dgrad.core.saved import FREED
 from dgrad.core.tensor import Tensor
 from dgrad.core.versions import owner
-from dgrad.errors import GraphError
+from dgrad.errors import DtypeError, GraphError
 from dgrad.functional.graph_formats import dot, mermaid, to_dict, to_json
 from dgrad.functional.graph_text import text
 from dgrad.functional.spans import Spans
@@ -130,15 +130,11 @@ def graph(
     names: a Module whose parameters, or a dict whose Tensors, are to be called by name. layers:
     from `record_layers`. Lines are known of what was recorded under `detect_anomaly`. To see a
     backward, give the gradients that `grad(..., create_graph=True)` returns.
-    Raises GraphError for what has no graph.
+    Raises GraphError for what has no graph, DtypeError for what is no Tensor, or no names.
     """
-    tensors = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    for i, t in enumerate(tensors):
-        if not isinstance(t, Tensor) or t.node is None:
-            what = "does not require grad" if isinstance(t, Tensor) else "is no Tensor"
-            raise GraphError(f"graph: output {i} {what}, so that nothing was recorded behind it")
+    tensors = _tensors(outputs)
     ends = [_end(t.node) for t in tensors]
-    found = _reachable(node for node, _ in ends)
+    found = [node for node in reversed(behind(t.node for t in tensors)) if type(node) is not Output]
     numbers = {node: i for i, node in enumerate(found, start=1)}
     return Graph(
         nodes=tuple(_described(found, numbers, _named(names), layers)),
@@ -146,28 +142,34 @@ def graph(
     )
 
 
+def _tensors(outputs: Any) -> list[Tensor]:
+    """The outputs, each of which has a graph."""
+    if not isinstance(outputs, Iterable):
+        got = type(outputs).__name__
+        raise DtypeError(f"graph: takes a Tensor, or several of them, got {got}")
+    tensors = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    for i, t in enumerate(tensors):
+        if not isinstance(t, Tensor):
+            got = type(t).__name__
+            raise DtypeError(f"graph: takes a Tensor, or several of them; output {i} is {got}")
+        if t.node is None:
+            raise GraphError(
+                f"graph: output {i} does not require grad, so that nothing was recorded behind it"
+            )
+    return tensors
+
+
 def _end(node: Any) -> tuple[Any, int]:
     """An edge as (node, number of the output)."""
     return (node.edges[0], node.index) if type(node) is Output else (node, 0)
 
 
-def _reachable(ends: Iterable[Any]) -> list[Any]:
-    """Nodes and leaves, oldest first; found without recursion."""
-    stack = list(ends)
-    seen = set(stack)
-    while stack:
-        for edge in stack.pop().edges:
-            if edge is not None:
-                node, _ = _end(edge)
-                if node not in seen:
-                    seen.add(node)
-                    stack.append(node)
-    return sorted(seen, key=lambda node: node.seq)
-
-
 def _named(names: Module | Mapping[str, Tensor] | None) -> dict[Any, str]:
     if names is None:
         return {}
+    if not isinstance(names, Module | Mapping):
+        got = type(names).__name__
+        raise DtypeError(f"graph: names must be a Module or a dict of Tensors, got {got}")
     pairs = names.named_parameters() if isinstance(names, Module) else names.items()
     return {_end(t.node)[0]: name for name, t in pairs if t.node is not None}
 

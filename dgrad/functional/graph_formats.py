@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from dgrad.functional.graph_text import label, place, size
+from dgrad.functional.graph_text import label, place
+from dgrad.functional.tables import size
 
 if TYPE_CHECKING:
     from dgrad.functional.graph import Graph, GraphNode

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
+
+from dgrad.functional.tables import aligned, size
 
 if TYPE_CHECKING:
     from dgrad.functional.graph import Graph, GraphNode
 
-__all__ = ["aligned", "label", "place", "size", "text"]
+__all__ = ["label", "place", "text"]
 
 LONGEST = 40  # characters of the static parameters
 RIGHT = (0, 4)  # columns of numbers
@@ -35,18 +36,6 @@ def _row(node: GraphNode) -> tuple[str, ...]:
     results = "; ".join(map(str, node.results))
     keeps = "freed" if node.freed else size(node.kept) if node.kept else ""
     return str(node.number), label(node), inputs, results, keeps, place(node)
-
-
-def aligned(rows: Sequence[Sequence[str]], right: Collection[int]) -> list[str]:
-    """Lines of cells in columns; right: the columns whose cells end at the same place."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.rjust(width) if i in right else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
 
 
 def _totals(graph: Graph) -> str:
@@ -82,15 +71,3 @@ def _short(value: object) -> str:
 def place(node: GraphNode) -> str:
     """The layer and the line that made it, as far as they are known."""
     return ", ".join(part for part in (node.layer, node.source) if part)
-
-
-def size(count: int) -> str:
-    """`1.2 kB`, in powers of 1000."""
-    if count < 1000:
-        return f"{count} B"
-    value = float(count)
-    for unit in ("kB", "MB", "GB", "TB"):
-        value /= 1000
-        if value < 999.5 or unit == "TB":
-            break
-    return f"{value:.3g} {unit}"

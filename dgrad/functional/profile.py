@@ -11,7 +11,7 @@ import numpy as np
 
 from dgrad.core.node import Node
 from dgrad.core.op import Op
-from dgrad.functional.graph_text import aligned, size
+from dgrad.functional.tables import aligned, size
 from dgrad.functional.watching import watching
 
 __all__ = ["OpProfile", "profile"]

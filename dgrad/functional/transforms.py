@@ -75,7 +75,9 @@ def jacobian(
 ) -> Any:
     """d(output)/d(input), of shape (*output shape, *input shape): [output][input] where several.
 
-    One walk per element of the outputs. Raises as `vjp` does.
+    One walk per element of the outputs. A complex output of a real input has a complex Jacobian,
+    by two walks; for a complex input, the rows are gradients as `grad` has them: the conjugate of
+    the derivative, where the output is complex and has one. Raises as `vjp` does.
     """
     return _jacobian(_Call("jacobian", f, inputs, create_graph), strict)
 
@@ -272,17 +274,32 @@ def _jacobian(call: _Call, strict: bool) -> Any:
 
 def _rows(call: _Call, out: Tensor, strict: bool) -> list[Tensor]:
     """The Jacobians of one output with respect to every input."""
+    turned = out.dtype.kind == "c" and any(x.dtype.kind == "f" for x in call.inputs)
     rows = []
-    for seed in _units(out):
-        found = _pulled([out], call.inputs, [seed], call.linked, retain_graph=True)
+    for unit in _units(out):
+        found = _pulled([out], call.inputs, [unit], call.linked, retain_graph=True)
         _require(call.name, found, strict)
-        rows.append(_filled(found, call.inputs))
+        row = _filled(found, call.inputs)
+        if turned:
+            turn = from_parts(np.asarray(unit.data * 1j), None)
+            found = _pulled([out], call.inputs, [turn], call.linked, retain_graph=True)
+            row = _complex(row, _filled(found, call.inputs))
+        rows.append(row)
     if not rows:
-        return [from_parts(np.zeros(out.shape + x.shape, x.dtype), None) for x in call.inputs]
+        one = out.dtype.type(1) if turned else 1
+        return [from_parts(np.zeros(out.shape + x.shape, x.dtype) * one, None) for x in call.inputs]
     with enable_grad():
         return [
             ops.reshape(ops.stack([row[i] for row in rows]), out.shape + x.shape)
             for i, x in enumerate(call.inputs)
+        ]
+
+
+def _complex(real: Sequence[Tensor], imaginary: Sequence[Tensor]) -> list[Tensor]:
+    """Rows of a complex output: for real inputs, the derivatives of its two parts as one number."""
+    with enable_grad():
+        return [
+            a if a.dtype.kind == "c" else a + b * 1j for a, b in zip(real, imaginary, strict=True)
         ]
 
 

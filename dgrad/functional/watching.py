@@ -1,7 +1,7 @@
 """watching(...): see every op that runs and every node that backward runs, with the time it took.
 
-Within the context, what each op's call and walk refer to is exchanged for something that measures;
-outside of it nothing is different, and nothing is slower.
+While anybody watches, what each op's call and walk refer to is exchanged for something that
+measures; otherwise nothing is different, and nothing is slower.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from dgrad import registry
+from dgrad.core.call import exchange
 from dgrad.core.op import Op
 
 __all__ = ["watching"]
@@ -25,33 +26,50 @@ OnForward = Callable[[Op, Sequence[Any], Any, float], None]
 OnBackward = Callable[[Any, float], None]
 
 
-class _Clock:
-    """Measures what runs in the thread that made it; of calls within calls, the outermost."""
+class _Watcher:
+    """Who is told of what runs in the thread that made it; of calls within calls, the outermost."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_forward: OnForward, on_backward: OnBackward | None) -> None:
         self.thread = threading.get_ident()
         self.busy = False
+        self.on_forward = on_forward
+        self.on_backward = on_backward
 
-    def measured(self, run: Callable[..., Any], tell: Callable[..., None]) -> Callable[..., Any]:
-        """`run`, and tell(arguments, result, seconds) after it."""
 
-        @functools.wraps(run)
-        def timed(*args: Any, **kwargs: Any) -> Any:
-            if self.busy or threading.get_ident() != self.thread:
-                return run(*args, **kwargs)
-            self.busy = True
-            begun = time.perf_counter()
-            try:
-                result = run(*args, **kwargs)
-            finally:
-                seconds = time.perf_counter() - begun
-                self.busy = False
-            if isinstance(result, np.generic):
-                result = np.asarray(result)  # the array that a Tensor will hold
-            tell(args, result, seconds)
-            return result
+class _Watchers:
+    """All that watch now, of every thread: the first exchanges what ops run, the last restores it.
 
-        return timed
+    `now` is replaced, never changed: a thread that reads it needs no lock.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.now: tuple[_Watcher, ...] = ()
+        self.undo = ExitStack()
+
+    def add(self, watcher: _Watcher) -> None:
+        with self.lock:
+            if not self.now:
+                with ExitStack() as undo:
+                    for name in list(registry.ops):
+                        _exchange_forward(registry.ops[name], undo)
+                        _exchange_rules(registry.ops[name].op, undo)
+                    self.undo = undo.pop_all()
+            self.now = (*self.now, watcher)
+
+    def remove(self, watcher: _Watcher) -> None:
+        with self.lock:
+            self.now = tuple(each for each in self.now if each is not watcher)
+            if not self.now:
+                self.undo.close()
+
+    def free(self) -> list[_Watcher]:
+        """Those of this thread that are not within a call."""
+        thread = threading.get_ident()
+        return [each for each in self.now if each.thread == thread and not each.busy]
+
+
+_watchers = _Watchers()
 
 
 @contextmanager
@@ -59,35 +77,67 @@ def watching(on_forward: OnForward, on_backward: OnBackward | None = None) -> It
     """Within, in this thread: on_forward(op, inputs, result, seconds) after every op has run.
 
     inputs, result: the raw arrays. on_backward(node, seconds): after the rules of a node have run.
-    What an op or a rule calls in its turn is part of it, and not told.
+    What an op calls in its turn is part of it, and not told; nor, with on_backward, what a rule
+    calls. Any number of threads may watch at a time, each itself.
     """
-    clock = _Clock()
-    with ExitStack() as undo:
-        for name in registry.ops:
-            _exchange_forward(registry.ops[name], clock, on_forward, undo)
-            if on_backward is not None:
-                _exchange_rules(registry.ops[name].op, clock, on_backward, undo)
+    watcher = _Watcher(on_forward, on_backward)
+    _watchers.add(watcher)
+    try:
         yield
+    finally:
+        _watchers.remove(watcher)
 
 
-def _exchange_forward(call: Any, clock: _Clock, tell: OnForward, undo: ExitStack) -> None:
+def _measured(run: Callable[[], Any], told: list[_Watcher]) -> tuple[Any, float]:
+    """What `run` returns, and its seconds; those who will be told of it are busy meanwhile."""
+    for each in told:
+        each.busy = True
+    begun = time.perf_counter()
+    try:
+        result = run()
+    finally:
+        seconds = time.perf_counter() - begun
+        for each in told:
+            each.busy = False
+    return result, seconds
+
+
+def _exchange_forward(call: Any, undo: ExitStack) -> None:
     """Let the function that users call run a measured forward."""
-    names = call.__code__.co_freevars
-    cell = call.__closure__[names.index("forward")]
-    forward = cell.cell_contents
-    cell.cell_contents = clock.measured(forward, functools.partial(tell, call.op))
-    undo.callback(setattr, cell, "cell_contents", forward)
+    op, forward = call.op, call.op.forward
+
+    @functools.wraps(forward)
+    def measured(*args: Any, **params: Any) -> Any:
+        told = _watchers.free()
+        if not told:
+            return forward(*args, **params)
+        result, seconds = _measured(functools.partial(forward, *args, **params), told)
+        if isinstance(result, np.generic):
+            result = np.asarray(result)  # the array that a Tensor will hold
+        for each in told:
+            each.on_forward(op, args, result, seconds)
+        return result
+
+    undo.callback(exchange, call, exchange(call, measured))
 
 
-def _exchange_rules(op: Op, clock: _Clock, tell: OnBackward, undo: ExitStack) -> None:
-    """Let the walk run the op's rules all at once, measured."""
-    before = dict(vars(op))
-    whole = copy.copy(op)  # has its rules still
-    op.pull = clock.measured(whole.pull, lambda args, result, seconds: tell(args[0], seconds))  # type: ignore[method-assign]
+def _exchange_rules(op: Op, undo: ExitStack) -> None:
+    """Let the walk run the op's rules all at once, measured.
+
+    Other threads walk meanwhile: at no time are there neither rules nor a measured pull.
+    """
+    pull, rules = copy.copy(op).pull, op.raw_rules  # the copy has its rules still
+
+    def measured(node: Any, g: Any, edges: Sequence[Any], record: bool) -> Any:
+        told = [each for each in _watchers.free() if each.on_backward is not None]
+        if not told:
+            return pull(node, g, edges, record)
+        results, seconds = _measured(functools.partial(pull, node, g, edges, record), told)
+        for each in told:
+            each.on_backward(node, seconds)  # type: ignore[misc]
+        return results
+
+    undo.callback(delattr, op, "pull")
+    undo.callback(setattr, op, "raw_rules", rules)  # runs before the one above
+    op.pull = measured  # type: ignore[method-assign]
     op.raw_rules = None  # so that the walk calls pull
-
-    def put_back() -> None:
-        del op.pull
-        vars(op).update({name: before[name] for name in ("pull", "raw_rules") if name in before})
-
-    undo.callback(put_back)

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from dgrad.core.anomaly import first_bad
 from dgrad.core.backward import grad
 from dgrad.core.modes import detect_anomaly
 from dgrad.core.tensor import Tensor
-from dgrad.errors import AnomalyError
+from dgrad.errors import AnomalyError, DgradError
 from dgrad.nn.module import Module
 
 __all__ = ["first_fault"]
@@ -32,7 +33,7 @@ def first_fault(
     given: list[tuple[str, Any]] = [("inputs", inputs), ("targets", targets)]
     given += [(name, p.data) for name, p in model.named_parameters()]
     for name, array in given:
-        index = _first_bad(array)
+        index = first_bad(array, infinite=True)
         if index is not None:
             return f"{name} had {array[index]} at index {index} before the step. "
     for traced in (True, False):
@@ -45,7 +46,10 @@ def first_fault(
         except AnomalyError as error:
             notes = getattr(error, "__notes__", ())
             return "; ".join([f"It began here: {error}", *notes]) + ". "
-        except Exception:  # a layer that refuses inputs which require grad, by np.asarray say
+        except (
+            DgradError,
+            TypeError,
+        ):  # a layer that refuses inputs which require grad, by np.asarray say
             continue
         break
     return ""
@@ -56,11 +60,3 @@ def _forward_and_backward(model: Module, loss: Module, x: Tensor, targets: Tenso
     trained = [p for p in model.parameters() if p.requires_grad]
     if trained and value.requires_grad:
         grad(value, trained, allow_unused=True)
-
-
-def _first_bad(array: np.ndarray) -> tuple[int, ...] | None:
-    """The index of the first value that is not finite."""
-    if array.dtype.kind != "f" or np.isfinite(array).all():
-        return None
-    place = np.unravel_index(int(np.argmin(np.isfinite(array))), array.shape)
-    return tuple(map(int, place))

@@ -11,8 +11,9 @@ import pytest
 
 import dgrad
 from dgrad import Function, Tensor, explain_grad
+from dgrad.core.hooks import register_multi_grad_hook
 from dgrad.core.modes import detect_anomaly
-from dgrad.errors import GraphError
+from dgrad.errors import DtypeError, GraphError
 
 
 def leaf(*values: float) -> Tensor:
@@ -189,6 +190,43 @@ def test_nothing_is_changed_by_asking() -> None:
     assert x.grad is None
     loss.backward()
     np.testing.assert_allclose(x.grad.data, np.exp(x.data) * (1 + x.data))  # type: ignore[union-attr]
+
+
+def test_hooks_do_not_run_and_are_named_where_they_matter() -> None:
+    x = leaf(1.0, 2.0)
+    h = np.exp(x)
+    seen: list[str] = []
+    register_multi_grad_hook([x, h], lambda g: seen.append("any"), mode="any")
+    register_multi_grad_hook([x, h], lambda g: seen.append("all"))
+    x.register_hook(lambda g: seen.append("tensor") or g * 0.0)
+    h.grad_fn.register_prehook(lambda g: seen.append("before"))
+    h.grad_fn.register_hook(lambda given, g: seen.append("after"))
+    loss = h.sum()
+    hooks = h.node.hooks
+    found = explain_grad(x, loss)
+    assert found.reason == "backward not called"
+    assert found.text.endswith("without the hooks on exp (output (2,)); it")
+    assert (seen, h.node.hooks is hooks) == ([], True)
+    loss.backward(retain_graph=True)
+    assert sorted(seen) == ["after", "all", "any", "before", "tensor"]
+    found = explain_grad(x, loss)
+    assert found.reason == "cleared"
+    assert "by a hook" in found.text
+    assert len(seen) == 5
+
+
+def test_what_is_no_tensor_is_refused() -> None:
+    with pytest.raises(DtypeError, match="explain_grad: takes a Tensor, got int"):
+        explain_grad(3)  # type: ignore[arg-type]
+    with pytest.raises(DtypeError, match=r"the loss must be a Tensor, or a function .* got int"):
+        explain_grad(leaf(1.0), 3)  # type: ignore[arg-type]
+
+
+def test_several_outputs_are_walked_as_well() -> None:
+    x = leaf(1.0, 2.0)
+    q, r = np.linalg.qr(np.exp(x).reshape(2, 1))
+    found = explain_grad(x, (r * 1.0).sum() + q.sum() * 0.0)
+    assert found.reason == "backward not called"
 
 
 def test_P08_a_deep_graph_needs_no_recursion() -> None:

@@ -15,7 +15,7 @@ import dgrad
 from dgrad import Function, Tensor, nn
 from dgrad.core.modes import detect_anomaly, saved_tensors_hooks
 from dgrad.core.node import next_seq
-from dgrad.errors import GraphError
+from dgrad.errors import DtypeError, GraphError
 from dgrad.functional import Graph, graph, record_layers
 
 DEEP = 100_000
@@ -225,7 +225,7 @@ def test_the_recorded_backward_is_a_graph_as_well() -> None:
 def test_what_has_no_graph_is_refused() -> None:
     with pytest.raises(GraphError, match="output 1 does not require grad"):
         graph([leaf(2) * 1, Tensor([1.0])])
-    with pytest.raises(GraphError, match="output 0 is no Tensor"):
+    with pytest.raises(DtypeError, match=r"graph: takes a Tensor, .* output 0 is float"):
         graph([3.0])  # type: ignore[list-item]
 
 
@@ -330,3 +330,10 @@ def test_P08_a_graph_of_many_nodes_needs_no_recursion() -> None:
         assert text.count('"slot": ') == 2 * DEEP
     finally:
         gc.enable()
+
+
+def test_what_is_no_tensor_is_refused() -> None:
+    with pytest.raises(DtypeError, match="graph: takes a Tensor, or several of them, got int"):
+        graph(3)
+    with pytest.raises(DtypeError, match=r"graph: names must be a Module or a dict .* got int"):
+        graph(leaf(2), 3)  # type: ignore[arg-type]

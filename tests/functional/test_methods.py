@@ -10,6 +10,9 @@ import pytest
 import dgrad
 from dgrad import nn
 from dgrad.functional import check_op, gradcheck
+from dgrad.functional.complex_step import complex_derivatives, glance
+from dgrad.functional.differences import Targets, Tolerance, judge
+from dgrad.functional.lines import Line, Probe
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(3, 4))
@@ -86,11 +89,28 @@ def test_adjoint_decides_whatever_is_allowed_elsewhere():
         lambda x: x * (1 + 1e-6 * x),
     ],
 )
-@pytest.mark.parametrize("point", [X, np.array([-7.0]), np.array([60.0])])
+@pytest.mark.parametrize("point", [X, np.array([-7.0]), np.array([60.0]), np.array([0.4])])
 def test_what_is_linear_only_here_is_not_taken_for_linear(function, point):
     for seed in range(5):
         (check,) = look(function, point, seed=seed).checks
         assert check.verdict in ("ok", "vacuous")
+
+
+@pytest.mark.parametrize("kink", [0.0, 1.0, -30.0])
+def test_kink_of_what_is_linear_on_both_sides_is_a_kink(kink):
+    for seed in range(12):
+        for function in (lambda x: dgrad.abs(x - kink), lambda x: dgrad.relu(x - kink)):
+            (check,) = look(function, np.array([kink]), seed=seed).checks
+            assert (check.verdict, check.passed) == ("kink", True)
+
+
+def test_step_within_what_is_linear_elsewhere_is_not_overlooked():
+    def flat_in_the_middle(x):
+        return x * np.where(np.abs(x.data - 1) < 0.01, 0.0, 1.0) + (np.abs(x.data - 1) < 0.01)
+
+    for seed in range(6):
+        (check,) = look(flat_in_the_middle, np.array([1.0]), seed=seed).checks
+        assert check.passed
 
 
 def test_linear_map_that_loses_digits_is_granted_them():
@@ -114,6 +134,23 @@ def test_the_gradient_is_linear_in_its_seed():
 def test_input_of_one_entry_whose_derivative_rounding_hides_is_not_passed():
     (check,) = look(lambda x: x * 1e-9 + 1e6, np.array([1.0])).checks
     assert check.verdict == "unsure"
+
+
+def test_one_step_alone_calls_nothing_wrong():
+    calls = []
+
+    def values(at, t):  # smooth, but for the first step, where a jump hides
+        calls.append(t)
+        return (np.where(np.abs(t) == 1e-4, 1.0, 0.0) * np.sign(t) * 1e-3 + t)[:, None]
+
+    ones = np.ones(1)
+    targets = Targets(np.full((1, 1), 2.0), ones * 0, ones * 1e-16, ones * 2, ones, ones)
+    steps = np.array([[1e-4], [np.nan], [np.nan]])
+    found = judge(values, targets, steps, Tolerance())
+    assert not found.agrees.any()
+    assert not found.wrong.any()
+    found = judge(values, targets, np.array([[1e-4], [1e-5], [1e-6]]), Tolerance())
+    assert found.wrong.all()
 
 
 # -- complex step -------------------------------------------------------------------------------
@@ -164,6 +201,37 @@ def test_rule_as_wrong_as_the_complex_step_is_found():
     (check,) = look(half, X).checks
     assert check.verdict == "wrong"
     assert "factor 0.5" in check.note
+
+
+def test_complex_step_is_not_tried_on_where_it_misleads():
+    kinds = []
+
+    def function(x):
+        kinds.append(x.dtype.kind)
+        return x * dgrad.abs(x)
+
+    assert look(function, X).checks[0].methods == ("central differences",)
+    assert kinds.count("c") < 12 + 3 * 16  # every entry once, then circles for the first three
+
+
+def test_complex_step_needs_the_same_real_part_and_a_confirmed_slope():
+    leaf = dgrad.Tensor(np.array([0.5, 2.0]), requires_grad=True)
+    lines = [Line(0), Line(1)]
+    for offset, possible in ((0.0, True), (1e-6, False)):
+
+        def rows(offset=offset):
+            return leaf.data * (3 + offset * (leaf.dtype.kind == "c"))
+
+        found = complex_derivatives(Probe(leaf, leaf.data.copy(), rows), lines, leaf.data * 3)
+        assert (found is not None) == possible
+    zero, one = np.zeros((1, 1)), np.ones(1)
+    targets = Targets(zero, zero[0], zero[0] + 1e-16, one, one, one)
+    for values, confirmed in (
+        (lambda at, t: (t * t)[:, None], True),
+        (lambda at, t: t[:, None], False),  # another slope
+        (lambda at, t: np.abs(t)[:, None], False),  # a kink
+    ):
+        assert (glance(values, zero, targets, np.array([1e-4]), 1e-12) is not None) == confirmed
 
 
 def test_forward_that_drops_imaginary_parts_warns_nobody():

@@ -137,3 +137,58 @@ def test_watching_tells_arrays_and_nodes() -> None:
     assert forwards[0][2] is y.data
     assert forwards[1][2] is total.data  # an array also where NumPy gives a scalar
     assert backwards == [total.grad_fn, y.grad_fn]
+
+
+@pytest.mark.parametrize("first_out", [0, 1])
+def test_threads_that_profile_at_once_measure_themselves_and_put_all_back(first_out: int) -> None:
+    before = references()
+    begun, done = threading.Barrier(2, timeout=60), [threading.Event(), threading.Event()]
+    profiles, failed = [profile(), profile()], []
+
+    def work(me: int) -> None:
+        try:
+            with profiles[me]:
+                begun.wait()
+                for _ in range(me + 1):
+                    (np.exp(leaf(3)) * 2.0).sum().backward()
+                if me != first_out:
+                    assert done[first_out].wait(60)
+                    np.tanh(leaf(3)).sum().backward()  # while the other has gone
+            done[me].set()
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(me,)) for me in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert references() == before
+    for me, p in enumerate(profiles):
+        stayed = me != first_out
+        counts = {name: (r.calls, r.nodes) for name, r in rows(p).items()}
+        assert counts.pop("tanh", None) == ((1, 1) if stayed else None)
+        assert counts.pop("sum") == (me + 1 + stayed,) * 2
+        assert counts == {"exp": (me + 1,) * 2, "multiply": (me + 1,) * 2}
+
+
+def test_watchers_may_leave_in_any_order() -> None:
+    before = references()
+    first, second = profile(), profile()
+    first.__enter__()
+    second.__enter__()
+    np.exp(leaf(2))
+    first.__exit__(None, None, None)
+    np.exp(leaf(2))
+    second.__exit__(None, None, None)
+    assert references() == before
+    assert [rows(p)["exp"].calls for p in (first, second)] == [1, 2]
+
+
+def test_a_loss_that_is_explained_does_not_end_a_profile() -> None:
+    x = leaf(2)
+    with profile() as p:
+        dgrad.explain_grad(x, lambda: np.exp(x).sum())
+        np.exp(x)
+    assert rows(p)["exp"].calls == 2

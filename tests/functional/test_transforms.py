@@ -209,6 +209,43 @@ def test_float32_stays_float32() -> None:
     assert {r.dtype.name for r in results} == {"float32"}
 
 
+C = np.array([1.0 + 2.0j, -0.5j, 3.0, 1.0 - 1.0j])
+
+
+@pytest.mark.parametrize(("real", "number"), [("float64", "complex128"), ("float32", "complex64")])
+def test_a_complex_output_of_a_real_input_has_a_complex_jacobian(real: str, number: str) -> None:
+    x, c = Tensor(X.astype(real)), C.astype(number)
+
+    def f(x: Any) -> Any:
+        return np.exp(x * c)
+
+    found = jacobian(f, x)
+    assert found.dtype == number
+    np.testing.assert_allclose(found.data, np.diag(c * np.exp(x.data * c)), rtol=1e-5)
+    v = A[0].astype(real)
+    np.testing.assert_allclose(jvp(f, x, v)[1].data, found.data @ v, rtol=1e-5)
+    assert jacobian(lambda x: f(x)[:0], x).dtype == number
+
+
+def test_a_complex_jacobian_beside_a_complex_input_and_further_derivatives() -> None:
+    x, z = Tensor(X, requires_grad=True), Tensor(C)
+    by_x, by_z = jacobian(lambda x, z: x * z, (x, z))
+    np.testing.assert_allclose(by_x.data, np.diag(C))
+    np.testing.assert_allclose(by_z.data, np.diag(X))
+    j = jacobian(lambda x: x * x * x * z, x, create_graph=True)  # diag(3 x^2 c)
+    (g,) = dgrad.grad((abs(j) ** 2).sum(), [x])
+    np.testing.assert_allclose(g.data, 36 * X**3 * abs(C) ** 2)
+
+
+def test_hvp_and_vhp_can_be_differentiated_further() -> None:
+    for transform in (hvp, vhp):
+        x, v = Tensor(X, requires_grad=True), Tensor(A[0], requires_grad=True)
+        _, h = transform(lambda x: (x**4).sum(), x, v, create_graph=True)  # 12 x^2 v
+        by_x, by_v = dgrad.grad(h.sum(), [x, v])
+        np.testing.assert_allclose(by_x.data, 24 * X * A[0])
+        np.testing.assert_allclose(by_v.data, 12 * X**2)
+
+
 TWO = (Tensor(X), Tensor(Y))
 WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (

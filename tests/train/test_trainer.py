@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from dgrad.nn import Linear, Module, MSELoss, Parameter, Sequential
 from dgrad.nn.dropout import Dropout
 from dgrad.optim import SGD, Adam, Optimizer
 from dgrad.randomness import Purpose
+from dgrad.train.divergence import first_fault
 from dgrad.train.metrics import MAE, R2
 from dgrad.train.trainer import Examples, Progress, Settings, Trainer
 
@@ -444,6 +446,23 @@ def test_T01_a_layer_that_leaves_the_graph_does_not_hide_the_fault() -> None:
     x, y = np.ones((4, 3)), np.ones((4, 1))
     with np.errstate(all="ignore"), pytest.raises(DivergedError, match="here: divide, called at"):
         t.train_step(x, y)
+
+
+def test_T01_a_fault_of_the_rerun_is_not_hidden() -> None:
+    class Fails(Module):
+        def forward(self, x: Any) -> Any:
+            raise OSError("disk")
+
+    x, y = np.ones((4, 3)), np.ones((4, 1))
+    with pytest.raises(OSError, match="disk"):
+        first_fault(model(Fails()), MSELoss(), x, y, nullcontext)
+
+
+def test_T01_a_complex_value_that_is_not_finite_is_found() -> None:
+    x = np.ones((4, 3), complex)
+    x[1, 2] = complex(0.0, math.inf)
+    said = first_fault(model(), MSELoss(), x, np.ones((4, 1)), nullcontext)
+    assert said == "inputs had infj at index (1, 2) before the step. "
 
 
 @pytest.mark.parametrize("where", ["inputs", "targets", "0.bias"])
