@@ -12,7 +12,7 @@ from dgrad.core.tensor import Tensor, get_default_dtype
 from dgrad.errors import ParameterError, ShapeError
 from dgrad.nn import init as initialise
 from dgrad.nn.module import Module, Parameter
-from dgrad.ops.linalg import linear
+from dgrad.ops.matrix_products import linear
 from dgrad.registry import Count, layers
 
 __all__ = ["Identity", "Linear"]

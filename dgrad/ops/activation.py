@@ -11,9 +11,10 @@ import numpy as np
 
 from dgrad.core.op import op
 from dgrad.errors import ParameterError, ShapeError
-from dgrad.ops.floats import as_floats
-from dgrad.ops.guard import guarded
-from dgrad.ops.special import normal_cdf
+from dgrad.ops._axes import normalized_axis
+from dgrad.ops._floats import as_floats
+from dgrad.ops._guard import guarded
+from dgrad.ops.error_function import normal_cdf
 
 __all__ = [
     "gelu",
@@ -167,9 +168,10 @@ def glu(x: Any, *, axis: int = -1) -> Any:
 
 def _halves(x: Any, axis: int) -> tuple[Any, Any]:
     shape = np.shape(x)
-    if not -len(shape) <= axis < len(shape) or shape[axis] % 2:
-        raise ShapeError(f"glu: axis {axis} must be there and have an even length, got {shape}")
-    before, half = (slice(None),) * (axis % len(shape)), shape[axis] // 2
+    place = normalized_axis("glu", axis, len(shape))
+    if shape[axis] % 2:
+        raise ShapeError(f"glu: axis {axis} must have an even length, got {shape}")
+    before, half = (slice(None),) * place, shape[axis] // 2
     return x[(*before, slice(half))], x[(*before, slice(half, None))]
 
 

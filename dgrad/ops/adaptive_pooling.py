@@ -8,9 +8,9 @@ import numpy as np
 
 from dgrad.core.op import op
 from dgrad.errors import ShapeError
-from dgrad.ops.pooling import check_image, example_image, give_to_first, largest
-from dgrad.ops.resampling import apply_adjoint, apply_tables, share_averages, shares
-from dgrad.ops.windows import Pair, pair
+from dgrad.ops._windows import Pair, pair
+from dgrad.ops.interpolation import apply_adjoint, apply_tables, share_averages, shares
+from dgrad.ops.max_pooling import check_image, example_image, give_to_first, largest
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -46,7 +46,7 @@ def _adaptive(name: str, x: Any, output_size: Any) -> Any:
     return largest(down[..., columns] for columns in shares(x.shape[-1], ow))
 
 
-def _adaptive_rule(g: Any, x: Any, output_size: Any) -> Any:
+def _adaptive_rule(g: Any, x: Any) -> Any:
     h, w = np.shape(x)[-2:]
     oh, ow = np.shape(g)[-2:]
     return give_to_first(g, x, shares(h, oh), shares(w, ow))
@@ -63,9 +63,7 @@ def adaptive_max_pool1d(x: Any, *, output_size: Any) -> Any:
 
 
 adaptive_max_pool1d.vjp(
-    x=lambda g, x, output_size: np.squeeze(
-        _adaptive_rule(np.expand_dims(g, -1), np.expand_dims(x, -1), output_size), -1
-    )
+    x=lambda g, x: np.squeeze(_adaptive_rule(np.expand_dims(g, -1), np.expand_dims(x, -1)), -1)
 )
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from dgrad.core.op import op
 from dgrad.core.stream import Key
 from dgrad.errors import DtypeError, ParameterError, ShapeError
-from dgrad.ops.floats import as_floats
+from dgrad.ops._axes import summed_to
+from dgrad.ops._floats import as_floats
 from dgrad.ops.random import dropout
 from dgrad.ops.reduction import logsumexp
 
@@ -153,15 +154,8 @@ def _attention_rule(
         np.matmul(by_scores, k) * scale if needs[0] else None,
         np.matmul(np.swapaxes(by_scores, -1, -2), q) * scale if needs[1] else None,
         np.matmul(np.swapaxes(dropped, -1, -2), g) if needs[2] else None,
-        _summed_to(by_scores, np.shape(mask)) if needs[3] else None,
+        summed_to(by_scores, np.shape(mask)) if needs[3] else None,
     ]
-
-
-def _summed_to(g: Any, shape: tuple[int, ...]) -> Any:
-    """g summed over the axes that a mask of `shape` was repeated along."""
-    lead = np.ndim(g) - len(shape)
-    axes = [i + lead for i, n in enumerate(shape) if n == 1]
-    return np.reshape(np.add.reduce(g, axis=(*range(lead), *axes)), shape)
 
 
 def _attention_fast(
@@ -194,7 +188,7 @@ def _attention_fast(
     for gradient in (by_q, by_k):
         if gradient is not None:
             gradient *= scale
-    by_mask = _summed_to(by_scores.swapaxes(-1, -2), np.shape(mask)) if needs[3] else None
+    by_mask = summed_to(by_scores.swapaxes(-1, -2), np.shape(mask)) if needs[3] else None
     return [by_q, by_k, by_v, by_mask]
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from dgrad.core.op import op
-from dgrad.errors import ShapeError
-from dgrad.ops.floats import as_floats
+from dgrad.ops._axes import laid_along
+from dgrad.ops._floats import as_floats
+from dgrad.ops._moments import check_channels
 
 __all__ = ["batch_norm", "batch_norm_inference", "batch_statistics"]
 
@@ -27,20 +28,9 @@ def _with_statistics(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[st
     return (x, rng.normal(size=2), rng.uniform(0.5, 2.0, size=2), weight, bias), {}
 
 
-def _check(name: str, x: Any, **per_channel: Any) -> None:
-    if np.ndim(x) < 2:
-        raise ShapeError(f"{name}: x must be (n, channels, ...), got {np.shape(x)}")
-    for label, value in per_channel.items():
-        if value is not None and np.shape(value) != np.shape(x)[1:2]:
-            raise ShapeError(
-                f"{name}: {label} has shape {np.shape(value)}, needs {np.shape(x)[1:2]}, one "
-                f"number for each channel of x {np.shape(x)}"
-            )
-
-
 def _spread(value: Any, ndim: int) -> Any:
     """(c,) -> (c, 1, ...), which broadcasts against x."""
-    return np.reshape(value, (-1, *(1,) * (ndim - 2)))
+    return laid_along(value, ndim, 1)
 
 
 def _places(x: Any) -> tuple[int, ...]:
@@ -95,7 +85,7 @@ def _statistics(x: Any) -> tuple[Any, Any, Any]:
 def batch_statistics(x: Any) -> Any:
     """Mean and biased variance of each channel. x: (n, c, ...) -> (c,), (c,)."""
     x = np.asarray(as_floats(x))
-    _check("batch_statistics", x)
+    check_channels("batch_statistics", x)
     mean, _, var = _statistics(x)
     return mean, var
 
@@ -126,12 +116,12 @@ def batch_norm(
     Raises ShapeError.
     """
     x = np.asarray(as_floats(x))
-    _check("batch_norm", x, weight=weight, bias=bias)
+    check_channels("batch_norm", x, weight=weight, bias=bias)
     if statistics is None:
         mean, out, var = _statistics(x)
     else:
         mean, var = (np.asarray(value, x.dtype) for value in statistics)
-        _check("batch_norm", x, mean=mean, var=var)
+        check_channels("batch_norm", x, mean=mean, var=var)
         out = x - _spread(mean, x.ndim)
     factor = 1 / np.sqrt(var + eps)
     out *= _spread(factor if weight is None else factor * weight, x.ndim)
@@ -181,7 +171,7 @@ def batch_norm_inference(
     Raises ShapeError.
     """
     x = np.asarray(as_floats(x))
-    _check("batch_norm_inference", x, mean=mean, var=var, weight=weight, bias=bias)
+    check_channels("batch_norm_inference", x, mean=mean, var=var, weight=weight, bias=bias)
     mean, var = (np.asarray(as_floats(value)) for value in (mean, var))
     factor = 1 / np.sqrt(var + eps)
     scale = factor if weight is None else factor * weight

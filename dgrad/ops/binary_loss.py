@@ -11,9 +11,8 @@ import numpy as np
 
 from dgrad.core.op import op
 from dgrad.errors import ParameterError
-from dgrad.ops.activation import sigmoid, softplus
-from dgrad.ops.floats import as_floats
-from dgrad.ops.loss_reduction import (
+from dgrad.ops._floats import as_floats
+from dgrad.ops._loss_reduction import (
     Reduction,
     check_same,
     element_weight,
@@ -21,6 +20,7 @@ from dgrad.ops.loss_reduction import (
     reduce,
     share,
 )
+from dgrad.ops.activation import sigmoid, softplus
 
 __all__ = [
     "bce",
@@ -73,7 +73,7 @@ def bce_with_logits(
         losses = (1 - target) * softplus(x) + positive * softplus(-x)
     if weight is not None:
         losses = losses * element_weight("bce_with_logits", weight, x)
-    return reduce(losses, reduction)
+    return reduce("bce_with_logits", losses, reduction)
 
 
 def _element_share(g: Any, x: Any, reduction: Reduction, weight: Any) -> Any:
@@ -132,7 +132,7 @@ def bce(x: Any, target: Any, *, reduction: Reduction = "mean", weight: Any = Non
     losses = (target - 1) * _clamped_log_rest(x) - target * _clamped_log(x)
     if weight is not None:
         losses = losses * element_weight("bce", weight, x)
-    return reduce(losses, reduction)
+    return reduce("bce", losses, reduction)
 
 
 def _bce_x(g: Any, x: Any, target: Any, reduction: Reduction, weight: Any) -> Any:
@@ -170,7 +170,7 @@ def sigmoid_focal_loss(
     target = labels_like(target, x)
     entropy = bce_with_logits(x, target, reduction="none")
     wrong = sigmoid(x) * (1 - target) + sigmoid(-x) * target
-    return reduce(_balance(target, alpha) * wrong**gamma * entropy, reduction)
+    return reduce("sigmoid_focal_loss", _balance(target, alpha) * wrong**gamma * entropy, reduction)
 
 
 def _balance(target: Any, alpha: float | None) -> Any:
@@ -211,7 +211,7 @@ def hinge_loss(x: Any, target: Any, *, reduction: Reduction = "mean", margin: fl
     """
     check_same("hinge_loss", x, target)
     x = np.asarray(as_floats(x))
-    return reduce(np.maximum(margin - x * labels_like(target, x), 0), reduction)
+    return reduce("hinge_loss", np.maximum(margin - x * labels_like(target, x), 0), reduction)
 
 
 def _hinge_rule(
@@ -233,7 +233,7 @@ def soft_margin_loss(x: Any, target: Any, *, reduction: Reduction = "mean") -> A
     """
     check_same("soft_margin_loss", x, target)
     x = np.asarray(as_floats(x))
-    return reduce(softplus(-(x * labels_like(target, x))), reduction)
+    return reduce("soft_margin_loss", softplus(-(x * labels_like(target, x))), reduction)
 
 
 def _soft_margin_rule(g: Any, x: Any, target: Any, reduction: Reduction, needs: Any) -> list[Any]:
@@ -256,7 +256,9 @@ def hinge_embedding_loss(
     check_same("hinge_embedding_loss", x, target)
     x = as_floats(x)
     far = np.where(np.not_equal(target, 1), np.maximum(margin - x, 0), 0.0)
-    return reduce(far + np.where(np.not_equal(target, -1), x, 0.0), reduction)
+    return reduce(
+        "hinge_embedding_loss", far + np.where(np.not_equal(target, -1), x, 0.0), reduction
+    )
 
 
 def _hinge_embedding_rule(g: Any, x: Any, target: Any, reduction: Reduction, margin: float) -> Any:

@@ -9,20 +9,20 @@ import numpy as np
 
 from dgrad.core.op import op
 from dgrad.errors import DtypeError, ParameterError, ShapeError
+from dgrad.ops._floats import as_floats
+from dgrad.ops._index_arrays import all_within
+from dgrad.ops._loss_reduction import Reduction, reduce, share
 from dgrad.ops.activation import log_softmax, softmax
-from dgrad.ops.floats import as_floats
-from dgrad.ops.loss_reduction import Reduction, reduce, share
 
 __all__ = ["cross_entropy", "multi_margin_loss", "nll_loss"]
 
 IGNORED = -100
-UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 
-def _check_classes(name: str, scores: Any, target: Any, ignore_index: int | None) -> bool:
+def _check_classes(name: str, scores: Any, target: Any, ignore_index: int | None) -> Any:
     """Raise unless target (...) holds integers that are classes of scores (..., classes).
 
-    -> whether it holds ignore_index too, which counts as no class.
+    -> where it does not hold ignore_index, which counts as no class; None where it never does.
     """
     if target.shape != scores.shape[:-1] or not scores.ndim:
         raise ShapeError(
@@ -32,20 +32,22 @@ def _check_classes(name: str, scores: Any, target: Any, ignore_index: int | None
     if target.dtype.kind not in "iu":
         raise DtypeError(f"{name}: target holds class indices, got {target.dtype}")
     if not target.size:
-        return False
+        return None
     classes = scores.shape[-1]
-    # Read as unsigned a negative index is huge, so that one reduction checks both ends.
-    largest = np.maximum.reduce(target.view(UNSIGNED[target.itemsize]), axis=None)
-    if largest < classes and (ignore_index is None or not 0 <= ignore_index < classes):
-        return False
-    counted = target if ignore_index is None else target[target != ignore_index]
+    a_class_ignored = ignore_index is not None and 0 <= ignore_index < classes
+    if not a_class_ignored and all_within(target, classes):
+        return None
+    kept, counted = None, target
+    if ignore_index is not None:
+        kept = target != ignore_index
+        counted = target[kept]
     if counted.size and not 0 <= counted.min() <= counted.max() < classes:
         raise ShapeError(
             f"{name}: target has classes {counted.min()} to {counted.max()}, "
             f"{'logits' if name == 'cross_entropy' else 'scores'} only 0 to {classes - 1}",
             fault="D08",
         )
-    return bool(counted.size < target.size)
+    return kept if counted.size < target.size else None
 
 
 def _class_weight(name: str, weight: Any, scores: Any) -> Any:
@@ -100,7 +102,7 @@ def _classes(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]
     return (rng.normal(size=(3, 4)), np.array([2, 0, 3])), {}
 
 
-@op(keeps=("exponentials", "total", "places"), example=_classes)
+@op(keeps=("exponentials", "total", "places", "counted"), example=_classes)
 def cross_entropy(
     logits: Any,
     target: Any,
@@ -120,26 +122,30 @@ def cross_entropy(
     Raises ShapeError; DtypeError when target holds neither; ParameterError.
     """
     logits, target = np.asarray(as_floats(logits)), np.asarray(target)
-    if target.dtype.kind == "f" and target.shape == logits.shape and logits.ndim:
-        general = True
-    else:
-        general = _check_classes("cross_entropy", logits, target, ignore_index)
+    shares, counted = target.dtype.kind == "f" and target.shape == logits.shape, None
+    if not shares or not logits.ndim:
+        counted = _check_classes("cross_entropy", logits, target, ignore_index)
     shifted = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
     exponentials = np.exp(shifted)
     total = np.add.reduce(exponentials, axis=-1, keepdims=True)
-    if general or weight is not None or label_smoothing:
+    if shares or weight is not None or label_smoothing:
         weight = _class_weight("cross_entropy", weight, logits)
         log_p = shifted - np.log(total)
         losses = _general(log_p, target, weight, label_smoothing, ignore_index)
         count = _mean_count(target, weight, ignore_index)
-        return reduce(losses, reduction, count), exponentials, total, None
+        return reduce("cross_entropy", losses, reduction, count), exponentials, total, None, None
     classes = logits.shape[-1]
-    places = target.reshape(-1).astype(np.intp, copy=False)
+    places = target if counted is None else np.where(counted, target, 0)
+    places = places.reshape(-1).astype(np.intp, copy=False)
     places = places + np.arange(0, shifted.size, classes or 1)  # in the flattened logits
     losses = np.log(total).reshape(-1) - shifted.reshape(-1)[places]
+    count = losses.size
+    if counted is not None:
+        counted = counted.reshape(-1)
+        losses, count = np.where(counted, losses, 0.0), int(counted.sum())
     if reduction == "none":
         losses = losses.reshape(target.shape)
-    return reduce(losses, reduction), exponentials, total, places
+    return reduce("cross_entropy", losses, reduction, count), exponentials, total, places, counted
 
 
 def _general(
@@ -200,6 +206,7 @@ def _cross_entropy_fast(
     exponentials: Any,
     total: Any,
     places: Any,
+    counted: Any,
     target: Any,
     reduction: Reduction,
     weight: Any,
@@ -213,8 +220,13 @@ def _cross_entropy_fast(
         part = _distribution(target, classes, weight, label_smoothing, ignore_index, g.dtype)
         p = exponentials * (np.add.reduce(part, axis=-1, keepdims=True) / total)
         return np.multiply(np.subtract(p, part, out=p), scale, out=p)
-    scale = share(g, places.size, reduction)
-    each = scale[..., None] if reduction == "none" else scale
+    if counted is None:
+        scale = share(g, places.size, reduction)
+        each = scale[..., None] if reduction == "none" else scale
+    else:
+        scale = share(g, int(counted.sum()), reduction).reshape(-1)
+        scale = np.where(counted, scale, 0.0).astype(g.dtype, copy=False)
+        each = scale.reshape(total.shape)
     out = np.multiply(exponentials, each / total, order="C")  # its flat form must be a view
     out.reshape(-1)[places] -= scale.reshape(-1)
     return out
@@ -246,7 +258,7 @@ def nll_loss(
     places = np.expand_dims(np.where(counted, target, 0).astype(np.intp, copy=False), -1)
     picked = np.where(counted, np.take_along_axis(log_p, places, axis=-1)[..., 0], 0.0)
     losses = -(picked if weight is None else picked * weight[places[..., 0]])
-    return reduce(losses, reduction, _mean_count(target, weight, ignore_index))
+    return reduce("nll_loss", losses, reduction, _mean_count(target, weight, ignore_index))
 
 
 def _nll_rule(
@@ -288,7 +300,9 @@ def multi_margin_loss(
         raise ParameterError("multi_margin_loss", "p", "1 or 2", p)
     over = np.maximum(_over(x, target, margin), 0)
     losses = np.add.reduce(over if p == 1 else over * over, axis=-1) / x.shape[-1]
-    return reduce(losses if weight is None else losses * weight[target], reduction)
+    return reduce(
+        "multi_margin_loss", losses if weight is None else losses * weight[target], reduction
+    )
 
 
 def _over(x: Any, target: Any, margin: float) -> Any:

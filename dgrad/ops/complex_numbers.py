@@ -11,7 +11,7 @@ import numpy as np
 from dgrad.core.op import op
 from dgrad.core.tensor import Tensor
 from dgrad.errors import DtypeError
-from dgrad.ops.floats import as_floats
+from dgrad.ops._floats import as_floats
 
 __all__ = ["angle", "conj", "imag", "make_complex", "real"]
 

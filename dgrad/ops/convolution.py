@@ -3,7 +3,7 @@
 conv2d is linear in x and in weight; `conv2d_input_grad` and `conv2d_weight_grad` are its two
 adjoints, and of the three each one's rules are the other two. Images are (n, c, h, w), or
 (c, h, w) for one alone; lines (n, c, l) or (c, l). Results lie in memory as (c, h, w, n), which
-the next convolution takes as it is (see dgrad/ops/windows.py).
+the next convolution takes as it is (see dgrad/ops/_windows.py).
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 
 from dgrad.core.op import op
 from dgrad.errors import ShapeError
-from dgrad.ops.window_products import (
+from dgrad.ops._examples import normal
+from dgrad.ops._patches import (
     as_image,
     batched,
     channel_sums,
@@ -23,18 +24,17 @@ from dgrad.ops.window_products import (
     check_windows,
     convolve,
     correlate,
-    normal_arrays,
     plus,
     spread,
     unbatched,
     wide,
 )
-from dgrad.ops.windows import Padding, Sizes, Windows
+from dgrad.ops._windows import Padding, Sizes, Windows
 
 __all__ = ["conv1d", "conv2d", "conv2d_input_grad", "conv2d_weight_grad"]
 
 
-@op(complex=True, example=normal_arrays((2, 3, 5, 4), (4, 3, 2, 3), (4,), stride=2, padding=1))
+@op(complex=True, example=normal((2, 3, 5, 4), (4, 3, 2, 3), (4,), stride=2, padding=1))
 def conv2d(
     x: Any,
     weight: Any,
@@ -65,7 +65,7 @@ def _conv2d(name: str, x: Any, weight: Any, bias: Any, groups: int, *sizes: Any)
 
 @op(
     complex=True,
-    example=normal_arrays((2, 4, 3, 2), (4, 3, 2, 3), shape=(2, 3, 5, 4), stride=2, padding=1),
+    example=normal((2, 4, 3, 2), (4, 3, 2, 3), shape=(2, 3, 5, 4), stride=2, padding=1),
 )
 def conv2d_input_grad(
     y: Any,
@@ -96,7 +96,7 @@ def conv2d_input_grad(
 
 @op(
     complex=True,
-    example=normal_arrays((2, 3, 5, 4), (2, 4, 3, 2), shape=(4, 3, 2, 3), stride=2, padding=1),
+    example=normal((2, 3, 5, 4), (2, 4, 3, 2), shape=(4, 3, 2, 3), stride=2, padding=1),
 )
 def conv2d_weight_grad(
     x: Any,
@@ -156,7 +156,7 @@ conv2d_weight_grad.vjp(
 # -- lines: images one pixel wide ------------------------------------------------------------------
 
 
-@op(complex=True, example=normal_arrays((2, 3, 7), (4, 3, 3), (4,), stride=2, padding=1))
+@op(complex=True, example=normal((2, 3, 7), (4, 3, 3), (4,), stride=2, padding=1))
 def conv1d(
     x: Any,
     weight: Any,

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
 import numpy as np
 
 from dgrad.core.op import op
-from dgrad.core.tensor import Tensor
 from dgrad.errors import DtypeError, ParameterError, ShapeError
-from dgrad.ops.floats import as_floats
+from dgrad.ops._floats import as_floats
+from dgrad.ops._loss_reduction import Reduction, reduce, share
 from dgrad.ops.indexing import scatter_add
-from dgrad.ops.loss_reduction import Reduction, reduce, share
 from dgrad.ops.reduction import logsumexp
 
 __all__ = ["ctc_loss"]
@@ -53,7 +51,7 @@ def ctc_loss(
         losses = np.where(np.isposinf(losses), 0.0, losses)
     if reduction == "mean":
         losses = losses / np.maximum(lattice.target_lengths, 1).astype(losses.dtype)
-    return reduce(losses, reduction), np.stack(alphas)
+    return reduce("ctc_loss", losses, reduction), np.stack(alphas)
 
 
 def _ctc_gradient(
@@ -178,7 +176,7 @@ class _Lattice:
         for t in range(1, self.times):
             before = alphas[-1]
             ways = [before, _shifted(before, 1), self._skipping(_shifted(before, 2))]
-            reached = _log_sum(ways) + emitted[t]
+            reached = logsumexp(np.stack(ways), axis=0) + emitted[t]
             alphas.append(np.where((t < self.input_lengths)[:, None], reached, before))
         return alphas
 
@@ -192,7 +190,7 @@ class _Lattice:
             if t + 1 < self.times:
                 after = betas[t + 1] + emitted[t + 1]
                 ways = [after, _shifted(after, -1), _shifted(self._skipping(after), -2)]
-                rest = _log_sum(ways)
+                rest = logsumexp(np.stack(ways), axis=0)
             final = (t == self.input_lengths - 1)[:, None]
             betas[t] = np.where(final, last, rest)
         return betas
@@ -204,17 +202,6 @@ class _Lattice:
     def _skipping(self, values: Any) -> Any:
         """The values of the states that a skip leads to."""
         return np.where(self.skips, values, -math.inf)
-
-
-def _log_sum(values: list[Any]) -> Any:
-    """log(sum(exp)) of Tensors, or, in a third of logsumexp's time, of arrays."""
-    if any(isinstance(value, Tensor) for value in values):
-        return logsumexp(np.stack(values), axis=0)
-    peak = functools.reduce(np.maximum, values)
-    peak = np.maximum(peak, np.finfo(peak.dtype).min)
-    total = sum(np.exp(value - peak) for value in values)
-    with np.errstate(divide="ignore"):  # log(0) is -inf: all of them were
-        return np.log(total) + peak
 
 
 def _shifted(values: Any, by: int) -> Any:

@@ -8,8 +8,16 @@ import numpy as np
 
 from dgrad.core.op import op
 from dgrad.errors import ParameterError
-from dgrad.ops.inverse import solve
-from dgrad.ops.matrices import diagonal, matrix, quotient, real, solved, square, turned
+from dgrad.ops._matrices import (
+    check_matrix,
+    check_real,
+    check_square,
+    diagonal_matrices,
+    quotient,
+    solved,
+    transposed,
+)
+from dgrad.ops.linear_systems import solve
 
 __all__ = ["cholesky", "eigh", "eigvalsh", "qr", "svd", "svdvals"]
 
@@ -17,7 +25,7 @@ __all__ = ["cholesky", "eigh", "eigvalsh", "qr", "svd", "svdvals"]
 def _positive(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Two symmetric matrices with eigenvalues apart and above 1."""
     x = rng.normal(size=(2, 3, 3))
-    return (np.matmul(x, turned(x)) + np.diag([1.0, 3.0, 6.0]),), {}
+    return (np.matmul(x, transposed(x)) + np.diag([1.0, 3.0, 6.0]),), {}
 
 
 def _tall(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -37,18 +45,18 @@ def _halves(x: Any, triangle: str | None) -> Any:
 def _symmetric(name: str, x: Any, triangle: str | None = None) -> Any:
     """The symmetric part of every matrix, or what one triangle says of it."""
     x = np.asarray(x)
-    square(name, x)
-    real(name, x)
+    check_square(name, x)
+    check_real(name, x)
     if triangle not in (None, "L", "U"):
         raise ParameterError(name, "UPLO", "'L', 'U' or None", triangle)
     halves = _halves(x, triangle)
     part = np.where(halves == 0, 0, x) * halves  # where: the other triangle may hold NaN
-    return part + turned(part)
+    return part + transposed(part)
 
 
 def _spread(g: Any, triangle: str | None = None) -> Any:
     """The gradient of the symmetric matrix, as one of the matrix given."""
-    return (g + turned(g)) * _halves(g, triangle)
+    return (g + transposed(g)) * _halves(g, triangle)
 
 
 @op(numpy=np.linalg.cholesky, example=_positive)
@@ -61,14 +69,14 @@ def cholesky(x: Any, *, upper: bool = False) -> Any:
     lower = solved(
         "cholesky", "x", "positive definite", np.linalg.cholesky, _symmetric("cholesky", x)
     )
-    return np.array(turned(lower)) if upper else lower
+    return np.array(transposed(lower)) if upper else lower
 
 
 def _cholesky_rule(g: Any, out: Any, upper: bool) -> Any:
     if upper:
-        g, out = turned(g), turned(out)
-    inner = np.matmul(turned(out), g) * _halves(out, "L")
-    return _spread(solve(turned(out), turned(solve(turned(out), turned(inner)))))
+        g, out = transposed(g), transposed(out)
+    inner = np.matmul(transposed(out), g) * _halves(out, "L")
+    return _spread(solve(transposed(out), transposed(solve(transposed(out), transposed(inner)))))
 
 
 cholesky.vjp(x=_cholesky_rule)
@@ -82,8 +90,8 @@ def qr(x: Any, *, mode: str = "reduced") -> Any:
     columns of a full Q have no gradient. The first k columns of x must be independent, or its
     gradient raises ParameterError. Walter and Lehmann 2018, equation 3.3.
     """
-    matrix("qr", x)
-    real("qr", x)
+    check_matrix("qr", x)
+    check_real("qr", x)
     if mode != "reduced":
         raise ParameterError("qr", "mode", "'reduced': no other has a gradient", mode)
     return np.linalg.qr(x)
@@ -91,10 +99,10 @@ def qr(x: Any, *, mode: str = "reduced") -> Any:
 
 def _qr_columns(gq: Any, gr: Any, q: Any, r: Any) -> Any:
     """The gradient of x where it has no more columns than rows: R is square."""
-    inner = np.matmul(r, turned(gr)) - np.matmul(turned(gq), q)
+    inner = np.matmul(r, transposed(gr)) - np.matmul(transposed(gq), q)
     part = inner * _halves(r, "L")  # the lower triangle, mirrored
-    total = gq + np.matmul(q, part + turned(part))
-    return turned(solve(r, turned(total)))
+    total = gq + np.matmul(q, part + transposed(part))
+    return transposed(solve(r, transposed(total)))
 
 
 def _qr_rule(g: tuple[Any, Any], x: Any, out: tuple[Any, Any]) -> list[Any]:
@@ -103,7 +111,7 @@ def _qr_rule(g: tuple[Any, Any], x: Any, out: tuple[Any, Any]) -> list[Any]:
     if k == r.shape[-1]:
         return [_qr_columns(gq, gr, q, r)]
     # the columns beyond the k-th only meet Q: they are Q times those of R
-    gq = gq + np.matmul(x[..., k:], turned(gr[..., k:]))
+    gq = gq + np.matmul(x[..., k:], transposed(gr[..., k:]))
     first = _qr_columns(gq, gr[..., :k], q, r[..., :k])
     return [np.concatenate([first, np.matmul(q, gr[..., k:])], axis=-1)]
 
@@ -113,7 +121,7 @@ qr.vjp(_qr_rule)
 
 def _twist(x: Any) -> Any:
     """x - x^T: how a gradient of vectors turns them among themselves."""
-    return x - turned(x)
+    return x - transposed(x)
 
 
 @op(outputs=("eigenvalues", "eigenvectors"), numpy=np.linalg.eigh, example=_positive)
@@ -132,8 +140,8 @@ def eigh(x: Any, *, UPLO: str | None = None) -> Any:
 def _eigh_rule(g: tuple[Any, Any], out: tuple[Any, Any], UPLO: str | None) -> list[Any]:
     (gw, gv), (w, v) = g, out
     gap = np.expand_dims(w, -2) - np.expand_dims(w, -1)  # w_j - w_i
-    turn = quotient(_twist(np.matmul(turned(v), gv)) * 0.5, gap)
-    return [_spread(np.matmul(np.matmul(v, diagonal(gw) + turn), turned(v)), UPLO)]
+    turn = quotient(_twist(np.matmul(transposed(v), gv)) * 0.5, gap)
+    return [_spread(np.matmul(np.matmul(v, diagonal_matrices(gw) + turn), transposed(v)), UPLO)]
 
 
 eigh.vjp(_eigh_rule)
@@ -147,7 +155,7 @@ def eigvalsh(x: Any, *, UPLO: str | None = None) -> Any:
 
 def _eigvalsh_rule(g: Any, x: Any, UPLO: str | None) -> Any:
     v = eigh(x, UPLO=UPLO)[1]
-    return _spread(np.matmul(v * np.expand_dims(g, -2), turned(v)), UPLO)
+    return _spread(np.matmul(v * np.expand_dims(g, -2), transposed(v)), UPLO)
 
 
 eigvalsh.vjp(x=_eigvalsh_rule)
@@ -167,8 +175,8 @@ def svd(x: Any, *, full_matrices: bool = True) -> Any:
     for full_matrices, NumPy's default, unless x is square: the further vectors have no gradient.
     Townsend 2016.
     """
-    matrix("svd", x)
-    real("svd", x)
+    check_matrix("svd", x)
+    check_real("svd", x)
     if full_matrices and np.shape(x)[-1] != np.shape(x)[-2]:
         raise ParameterError(
             "svd",
@@ -183,15 +191,15 @@ def _svd_rule(g: tuple[Any, Any, Any], out: tuple[Any, Any, Any]) -> list[Any]:
     (gu, gs, gvh), (u, s, vh) = g, out
     column, row = np.expand_dims(s, -1), np.expand_dims(s, -2)
     gap = (row - column) * (row + column)  # s_j^2 - s_i^2
-    turn_u = quotient(_twist(np.matmul(turned(u), gu)), gap) * row
-    turn_v = quotient(_twist(np.matmul(vh, turned(gvh))), gap) * column
-    total = np.matmul(np.matmul(u, turn_u + diagonal(gs) + turn_v), vh)
+    turn_u = quotient(_twist(np.matmul(transposed(u), gu)), gap) * row
+    turn_v = quotient(_twist(np.matmul(vh, transposed(gvh))), gap) * column
+    total = np.matmul(np.matmul(u, turn_u + diagonal_matrices(gs) + turn_v), vh)
     m, k, n = u.shape[-2], s.shape[-1], vh.shape[-1]
     if m > k:  # gradients that leave the span of U
-        beyond = gu - np.matmul(u, np.matmul(turned(u), gu))
+        beyond = gu - np.matmul(u, np.matmul(transposed(u), gu))
         total = total + np.matmul(quotient(beyond, row), vh)
     if n > k:
-        beyond = gvh - np.matmul(np.matmul(gvh, turned(vh)), vh)
+        beyond = gvh - np.matmul(np.matmul(gvh, transposed(vh)), vh)
         total = total + np.matmul(u, quotient(beyond, column))
     return [total]
 
@@ -202,8 +210,8 @@ svd.vjp(_svd_rule)
 @op(numpy=np.linalg.svdvals, example=_tall)
 def svdvals(x: Any) -> Any:
     """Singular values of real matrices, descending: as svd's. x: (..., m, n) -> (..., k)."""
-    matrix("svdvals", x)
-    real("svdvals", x)
+    check_matrix("svdvals", x)
+    check_real("svdvals", x)
     return solved("svdvals", "x", "finite", np.linalg.svdvals, x)
 
 

@@ -12,8 +12,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dgrad.core.op import Example, op
+from dgrad.core.op import op
 from dgrad.errors import ParameterError
+from dgrad.ops._axes import laid_along, normalized_axis
+from dgrad.ops._examples import complex_normal, normal
 
 __all__ = [
     "fft",
@@ -38,16 +40,6 @@ Lengths = Sequence[int] | None
 Norm = Literal["backward", "ortho", "forward"] | None
 
 
-def _at(*shape: int, imaginary: bool = False, **params: Any) -> Example:
-    """An example: normal numbers, complex ones for `imaginary`, and the parameters."""
-
-    def example(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        x = rng.normal(size=shape)
-        return (x + 1j * rng.normal(size=shape) if imaginary else x,), params
-
-    return example
-
-
 def _cut(x: Any, shape: tuple[int, ...]) -> Any:
     """x with the end of every axis cut off, or filled with zeros, up to `shape`.
 
@@ -66,13 +58,13 @@ def _times(n: int, like: Any, axis: int) -> Any:
     counts[0] = 1
     if n % 2 == 0:
         counts[-1] = 1
-    return np.reshape(counts, (-1,) + (1,) * (-axis - 1 if axis < 0 else like.ndim - axis - 1))
+    return laid_along(counts, like.ndim, axis)
 
 
 # -- one axis -------------------------------------------------------------------------------------
 
 
-@op(complex=True, numpy=np.fft.fft, example=_at(2, 5))
+@op(complex=True, numpy=np.fft.fft, example=normal((2, 5)))
 def fft(x: Any, *, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
     """Discrete Fourier transform along axis: sum of x_j e^(-2 pi i j k / n).
 
@@ -85,7 +77,7 @@ def fft(x: Any, *, n: int | None = None, axis: int = -1, norm: Norm = None) -> A
 fft.vjp(x=lambda g, x_shape, axis, norm: _cut(np.fft.fft(g, axis=axis, norm=norm), x_shape))
 
 
-@op(complex=True, numpy=np.fft.ifft, example=_at(2, 5))
+@op(complex=True, numpy=np.fft.ifft, example=normal((2, 5)))
 def ifft(x: Any, *, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
     """The inverse of fft, with the same parameters. x: real or complex -> complex."""
     return np.fft.ifft(x, n, axis, norm)
@@ -94,7 +86,7 @@ def ifft(x: Any, *, n: int | None = None, axis: int = -1, norm: Norm = None) -> 
 ifft.vjp(x=lambda g, x_shape, axis, norm: _cut(np.fft.ifft(g, axis=axis, norm=norm), x_shape))
 
 
-@op(complex=True, numpy=np.fft.rfft, example=_at(2, 5))
+@op(complex=True, numpy=np.fft.rfft, example=normal((2, 5)))
 def rfft(x: Any, *, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
     """The first n // 2 + 1 terms of fft, which for real x imply the others. x: real -> complex."""
     return np.fft.rfft(x, n, axis, norm)
@@ -109,7 +101,7 @@ def _rfft_rule(g: Any, x_shape: tuple[int, ...], n: int | None, axis: int, norm:
 rfft.vjp(x=_rfft_rule)
 
 
-@op(complex=True, numpy=np.fft.hfft, example=_at(2, 4, imaginary=True))
+@op(complex=True, numpy=np.fft.hfft, example=complex_normal((2, 4)))
 def hfft(x: Any, *, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
     """fft of n terms, of which x is the first half and its conjugates the other.
 
@@ -126,7 +118,7 @@ def _hfft_rule(g: Any, x_shape: tuple[int, ...], axis: int, norm: Any) -> Any:
 hfft.vjp(x=_hfft_rule)
 
 
-@op(complex=True, numpy=np.fft.irfft, example=_at(2, 4, imaginary=True))
+@op(complex=True, numpy=np.fft.irfft, example=complex_normal((2, 4)))
 def irfft(x: Any, *, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
     """The inverse of rfft: n real terms, 2 (m - 1) for m terms when None. x: complex -> real.
 
@@ -143,7 +135,7 @@ def _irfft_rule(g: Any, x_shape: tuple[int, ...], axis: int, norm: Any) -> Any:
 irfft.vjp(x=_irfft_rule)
 
 
-@op(complex=True, numpy=np.fft.ihfft, example=_at(2, 5))
+@op(complex=True, numpy=np.fft.ihfft, example=normal((2, 5)))
 def ihfft(x: Any, *, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
     """The inverse of hfft: the first n // 2 + 1 terms of ifft. x: real -> complex."""
     return np.fft.ihfft(x, n, axis, norm)
@@ -165,7 +157,7 @@ def _axes(name: str, ndim: int, s: Lengths, axes: Sequence[int] | None) -> tuple
     """The axes to transform: those given, or the last len(s), or all."""
     if axes is None:
         axes = range(-(ndim if s is None else len(s)), 0)
-    chosen = tuple(a % ndim if -ndim <= a < ndim else a for a in axes)  # NumPy refuses the others
+    chosen = tuple(normalized_axis(name, a, ndim) for a in axes)
     if not chosen or len(set(chosen)) < len(chosen):
         raise ParameterError(name, "axes", "one axis or more, each once", tuple(axes))
     return chosen
@@ -201,7 +193,7 @@ def _irfftn_rule(
     return _cut(out, x_shape)
 
 
-@op(complex=True, numpy=np.fft.fftn, example=_at(2, 3, 4, axes=(0, 2)))
+@op(complex=True, numpy=np.fft.fftn, example=normal((2, 3, 4), axes=(0, 2)))
 def fftn(
     x: Any,
     *,
@@ -220,7 +212,7 @@ def fftn(
 fftn.vjp(x=_complex_rule(np.fft.fftn))
 
 
-@op(complex=True, numpy=np.fft.fft2, example=_at(2, 3, 4))
+@op(complex=True, numpy=np.fft.fft2, example=normal((2, 3, 4)))
 def fft2(
     x: Any,
     *,
@@ -235,7 +227,7 @@ def fft2(
 fft2.vjp(x=_complex_rule(np.fft.fftn))
 
 
-@op(complex=True, numpy=np.fft.ifftn, example=_at(2, 3, 4, axes=(0, 2)))
+@op(complex=True, numpy=np.fft.ifftn, example=normal((2, 3, 4), axes=(0, 2)))
 def ifftn(
     x: Any,
     *,
@@ -250,7 +242,7 @@ def ifftn(
 ifftn.vjp(x=_complex_rule(np.fft.ifftn))
 
 
-@op(complex=True, numpy=np.fft.ifft2, example=_at(2, 3, 4))
+@op(complex=True, numpy=np.fft.ifft2, example=normal((2, 3, 4)))
 def ifft2(
     x: Any,
     *,
@@ -265,7 +257,7 @@ def ifft2(
 ifft2.vjp(x=_complex_rule(np.fft.ifftn))
 
 
-@op(complex=True, numpy=np.fft.rfftn, example=_at(2, 3, 4, axes=(0, 2)))
+@op(complex=True, numpy=np.fft.rfftn, example=normal((2, 3, 4), axes=(0, 2)))
 def rfftn(
     x: Any,
     *,
@@ -280,7 +272,7 @@ def rfftn(
 rfftn.vjp(x=_rfftn_rule)
 
 
-@op(complex=True, numpy=np.fft.rfft2, example=_at(2, 3, 4))
+@op(complex=True, numpy=np.fft.rfft2, example=normal((2, 3, 4)))
 def rfft2(
     x: Any,
     *,
@@ -295,7 +287,7 @@ def rfft2(
 rfft2.vjp(x=_rfftn_rule)
 
 
-@op(complex=True, numpy=np.fft.irfftn, example=_at(2, 3, 4, imaginary=True, axes=(0, 2)))
+@op(complex=True, numpy=np.fft.irfftn, example=complex_normal((2, 3, 4), axes=(0, 2)))
 def irfftn(
     x: Any,
     *,
@@ -313,7 +305,7 @@ def irfftn(
 irfftn.vjp(x=_irfftn_rule)
 
 
-@op(complex=True, numpy=np.fft.irfft2, example=_at(2, 3, 4, imaginary=True))
+@op(complex=True, numpy=np.fft.irfft2, example=complex_normal((2, 3, 4)))
 def irfft2(
     x: Any,
     *,
@@ -331,13 +323,13 @@ irfft2.vjp(x=_irfftn_rule)
 # -- order of the terms ---------------------------------------------------------------------------
 
 
-@op(complex=True, numpy=np.fft.fftshift, example=_at(2, 5))
+@op(complex=True, numpy=np.fft.fftshift, example=normal((2, 5)))
 def fftshift(x: Any, *, axes: int | Sequence[int] | None = None) -> Any:
     """The term of frequency 0 moved to the middle of the given axes, of all when None."""
     return np.fft.fftshift(x, axes)
 
 
-@op(complex=True, numpy=np.fft.ifftshift, example=_at(2, 5))
+@op(complex=True, numpy=np.fft.ifftshift, example=normal((2, 5)))
 def ifftshift(x: Any, *, axes: int | Sequence[int] | None = None) -> Any:
     """The inverse of fftshift, which differs from it in odd lengths."""
     return np.fft.ifftshift(x, axes)

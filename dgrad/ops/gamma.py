@@ -9,8 +9,9 @@ import numpy as np
 
 from dgrad.core.op import op
 from dgrad.errors import ParameterError
-from dgrad.ops.examples import uniform
-from dgrad.ops.floats import as_floats
+from dgrad.ops._examples import uniform
+from dgrad.ops._floats import as_floats
+from dgrad.ops._polynomial import polynomial
 
 __all__ = ["digamma", "lgamma", "polygamma"]
 
@@ -82,20 +83,12 @@ def _log_gamma(x: Any) -> Any:
         factor = np.where(over, factor * y, factor)
     z = np.where(low < 0.5, low, np.where(up, low - 1, y - 2))  # exact near the zeros 1 and 2
     shift = np.log(factor)
-    near = _horner(z, ABOUT_TWO) * z + np.where(up, -shift, shift)
+    near = polynomial(z, ABOUT_TWO) * z + np.where(up, -shift, shift)
     high = np.maximum(x, STIRLING)
     inverse = 1 / high
     terms = tuple(b / ((2 * k + 2) * (2 * k + 1)) for k, b in enumerate(BERNOULLI))
     far = (high - 0.5) * (np.log(high) - 1) + (math.log(2 * math.pi) - 1) / 2
-    return np.where(x < STIRLING, near, far + _horner(np.square(inverse), terms) * inverse)
-
-
-def _horner(t: Any, coefficients: tuple[float, ...]) -> Any:
-    """Sum of c_k t^k."""
-    out = np.full_like(t, coefficients[-1])
-    for c in coefficients[-2::-1]:
-        out = out * t + c
-    return out
+    return np.where(x < STIRLING, near, far + polynomial(np.square(inverse), terms) * inverse)
 
 
 @op(methods=("digamma",), example=uniform((0.5, 4.0)))
@@ -159,7 +152,9 @@ def _asymptotic(x: Any, n: int) -> Any:
         b * math.factorial(2 * k + 1 + n) / math.factorial(2 * k + 2)
         for k, b in enumerate(BERNOULLI)
     )
-    rest = math.factorial(n) / 2 * inverse + _horner(np.square(inverse), terms) * np.square(inverse)
+    rest = math.factorial(n) / 2 * inverse + polynomial(np.square(inverse), terms) * np.square(
+        inverse
+    )
     if n == 0:
         return np.log(x) - rest
     return sign * (math.factorial(n - 1) + rest) * inverse**n
@@ -170,12 +165,12 @@ def _cotangent_derivative(x: Any, n: int) -> Any:
     r = _fraction(np.where(np.isfinite(x), x, np.nan))
     with np.errstate(divide="ignore"):
         c = 1 / np.tan(r * math.pi)
-    polynomial = np.array([0.0, 1.0])
+    terms = np.array([0.0, 1.0])
     for _ in range(n):
-        polynomial = -np.polynomial.polynomial.polymul(
-            np.polynomial.polynomial.polyder(polynomial), [1.0, 0.0, 1.0]
+        terms = -np.polynomial.polynomial.polymul(
+            np.polynomial.polynomial.polyder(terms), [1.0, 0.0, 1.0]
         )
-    out = _horner(c, tuple(polynomial)) * math.pi ** (n + 1)
+    out = polynomial(c, tuple(terms)) * math.pi ** (n + 1)
     if n % 2:
         return out
     return np.where(np.equal(r, 0) & (np.not_equal(x, 0) | (n > 0)), np.nan, out)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from dgrad.core.op import op
-from dgrad.errors import ParameterError, ShapeError
-from dgrad.ops.floats import as_floats
-from dgrad.ops.standardization import pull, row_moments, standardised
+from dgrad.errors import ParameterError
+from dgrad.ops._floats import as_floats
+from dgrad.ops._moments import check_channels, pull, row_moments, standardised
 
 __all__ = ["group_norm", "instance_norm"]
 
@@ -22,14 +22,7 @@ def _channels(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]
 def _checked(name: str, x: Any, weight: Any, bias: Any) -> Any:
     """x as an array of floats; ShapeError unless all fit."""
     x = np.asarray(as_floats(x))
-    if x.ndim < 2:
-        raise ShapeError(f"{name}: x must be (n, channels, ...), got {x.shape}")
-    for label, value in (("weight", weight), ("bias", bias)):
-        if value is not None and np.shape(value) != x.shape[1:2]:
-            raise ShapeError(
-                f"{name}: {label} has shape {np.shape(value)}, needs {x.shape[1:2]}, one number "
-                f"for each channel of x {x.shape}"
-            )
+    check_channels(name, x, weight=weight, bias=bias)
     return x
 
 

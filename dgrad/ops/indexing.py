@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from dgrad.core.op import Example, op
+from dgrad.core.op import op
 from dgrad.core.tensor import Tensor
 from dgrad.errors import DtypeError, ParameterError, ShapeError
-from dgrad.ops.axes import section
-from dgrad.ops.index_arrays import as_indices, may_repeat
+from dgrad.ops._axes import section
+from dgrad.ops._examples import normal
+from dgrad.ops._index_arrays import as_indices, may_repeat
 
 __all__ = [
     "delete",
@@ -83,16 +84,11 @@ scatter_add.vjp(x=lambda g, index: getitem(g, index=index))
 Tensor.__getitem__ = lambda self, index: getitem(self, index=index)  # type: ignore[method-assign]
 
 
-def _example(*shape: int, **params: Any) -> Example:
-    """An example: an array of that shape, and the parameters."""
-    return lambda rng: ((rng.normal(size=shape),), params)
-
-
 @op(
     numpy=np.take,
     methods=("take",),
     complex=True,
-    example=_example(3, 4, indices=np.array([2, 0, 2]), axis=1),
+    example=normal((3, 4), indices=np.array([2, 0, 2]), axis=1),
 )
 def take(x: Any, *, indices: Any, axis: int | None = None) -> Any:
     """x's entries at `indices` along axis; of all elements in row-major order when None.
@@ -106,13 +102,13 @@ def _take_rule(g: Any, x_shape: tuple[int, ...], indices: Any, axis: int | None)
     indices = as_indices(indices)  # a tuple would index several axes
     if axis is None:
         return np.reshape(scatter_add(g, index=indices, shape=(math.prod(x_shape),)), x_shape)
-    return scatter_add(g, index=section(len(x_shape), axis, indices), shape=x_shape)
+    return scatter_add(g, index=section("take", len(x_shape), axis, indices), shape=x_shape)
 
 
 take.vjp(x=_take_rule)
 
 
-@op(numpy=np.delete, complex=True, example=_example(3, 4, obj=[1, -1], axis=1))
+@op(numpy=np.delete, complex=True, example=normal((3, 4), obj=[1, -1], axis=1))
 def delete(x: Any, *, obj: Any, axis: int | None = None) -> Any:
     """x without the entries obj (integers, a slice or a mask) along axis; flattened when None."""
     return np.delete(x, obj, axis)
@@ -123,7 +119,7 @@ def _delete_rule(g: Any, x_shape: tuple[int, ...], obj: Any, axis: int | None) -
     along = 0 if axis is None else axis
     kept = np.ones(shape[along], bool)
     kept[obj] = False
-    out = scatter_add(g, index=section(len(shape), along, kept), shape=shape)
+    out = scatter_add(g, index=section("delete", len(shape), along, kept), shape=shape)
     return np.reshape(out, x_shape)
 
 
@@ -142,12 +138,14 @@ def index_add(x: Any, values: Any, *, index: Any, axis: int = 0) -> Any:
     x: (..., n, ...), values: (..., *index.shape, ...) -> shape of x. Raises ShapeError.
     """
     shape = np.shape(x)
-    return x + scatter_add(values, index=section(len(shape), axis, index), shape=shape)
+    return x + scatter_add(values, index=section("index_add", len(shape), axis, index), shape=shape)
 
 
 index_add.vjp(
     x=lambda g: g,
-    values=lambda g, x_shape, index, axis: getitem(g, index=section(len(x_shape), axis, index)),
+    values=lambda g, x_shape, index, axis: getitem(
+        g, index=section("index_add", len(x_shape), axis, index)
+    ),
 )
 
 
@@ -165,7 +163,7 @@ def _whole_mask(mask: Any, shape: tuple[int, ...], name: str) -> Any:
 _CORNER = np.array([[True], [False], [True]])
 
 
-@op(methods=("masked_fill",), complex=True, example=_example(3, 4, mask=_CORNER, value=2.0))
+@op(methods=("masked_fill",), complex=True, example=normal((3, 4), mask=_CORNER, value=2.0))
 def masked_fill(x: Any, *, mask: Any, value: float) -> Any:
     """value where mask holds, x elsewhere. mask: booleans that broadcast to x's shape."""
     return np.where(_whole_mask(mask, np.shape(x), "masked_fill"), value, x)
@@ -174,7 +172,7 @@ def masked_fill(x: Any, *, mask: Any, value: float) -> Any:
 masked_fill.vjp(x=lambda g, mask: np.where(mask, 0.0, g))
 
 
-@op(methods=("masked_select",), complex=True, example=_example(3, 4, mask=_CORNER))
+@op(methods=("masked_select",), complex=True, example=normal((3, 4), mask=_CORNER))
 def masked_select(x: Any, *, mask: Any) -> Any:
     """The elements of x where mask holds, in row-major order: (n,).
 

@@ -12,12 +12,13 @@ import numpy as np
 
 from dgrad import registry
 from dgrad.core import inplace
-from dgrad.core.inplace import check_writable, replace_part, write
+from dgrad.core.inplace import apart, check_writable, replace_part, write
 from dgrad.core.op import op
 from dgrad.core.statics import owned
 from dgrad.core.tensor import Tensor
-from dgrad.errors import ShapeError
-from dgrad.ops.index_arrays import may_repeat
+from dgrad.errors import DgradError, ShapeError
+from dgrad.ops._axes import summed_to
+from dgrad.ops._index_arrays import may_repeat, stayed
 
 __all__ = ["clone", "put"]
 
@@ -56,20 +57,9 @@ def _to_value(g: Any, shape: tuple[int, ...], index: Any) -> Any:
     """The gradient of what was put: what comes from its places, summed where it was broadcast."""
     part = g[index]
     if may_repeat(index):
-        part = part * _stayed(g.shape, index).astype(g.dtype)
+        part = part * stayed(g.shape, index).astype(g.dtype)
     fitting = shape[max(len(shape) - part.ndim, 0) :]  # NumPy lets a value have more axes of 1
-    lead = part.ndim - len(fitting)
-    wide = (i + lead for i, n in enumerate(fitting) if n == 1 != part.shape[i + lead])
-    axes = (*range(lead), *wide)
-    return np.reshape(np.sum(part, axis=axes) if axes else part, shape)
-
-
-def _stayed(shape: tuple[int, ...], index: Any) -> np.ndarray:
-    """For each element put, whether no later one took its place."""
-    last = np.zeros(shape, np.intp)
-    numbers = np.arange(last[index].size).reshape(last[index].shape)
-    last[index] = numbers
-    return np.asarray(last[index] == numbers)
+    return np.reshape(summed_to(part, fitting), shape)
 
 
 inplace.replacing = put
@@ -81,6 +71,8 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
     check_writable(self, "item assignment")
     try:
         replace_part(self, value, index, "item assignment")
+    except DgradError:
+        raise
     except (ValueError, IndexError, TypeError) as cause:
         raise ShapeError(f"item assignment on a Tensor of shape {self.shape}: {cause}") from cause
 
@@ -101,7 +93,7 @@ def _writing(name: str, label: str) -> Callable[..., Any]:
 
     def method(self: Tensor, *args: Any, **params: Any) -> Tensor:
         check_writable(self, label)
-        return write(self, registry.ops[name](self, *args, **params), label)
+        return write(self, registry.ops[name](*apart(self, (self, *args)), **params), label)
 
     method.__name__ = label
     method.__doc__ = f"{name}(self, ...), written into self, which is returned."

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dgrad.core.op import op
-from dgrad.ops.axes import section
+from dgrad.ops._axes import normalized_axis, section
 from dgrad.ops.indexing import scatter_add
 
 __all__ = [
@@ -38,7 +38,10 @@ def _concatenate_rule(g: Any, xs_shape: Shapes, axis: int) -> list[Any]:
     ends = np.cumsum([shape[axis] for shape in xs_shape]).tolist()
     starts = [0, *ends[:-1]]
     ndim = len(xs_shape[0])
-    return [g[section(ndim, axis, slice(a, b))] for a, b in zip(starts, ends, strict=True)]
+    return [
+        g[section("concatenate", ndim, axis, slice(a, b))]
+        for a, b in zip(starts, ends, strict=True)
+    ]
 
 
 concatenate.vjp(_concatenate_rule)
@@ -52,7 +55,7 @@ def stack(*xs: Any, axis: int = 0) -> Any:
 
 def _stack_rule(g: Any, xs_shape: Shapes, axis: int) -> list[Any]:
     ndim = len(xs_shape[0]) + 1
-    return [g[section(ndim, axis, i)] for i in range(len(xs_shape))]
+    return [g[section("stack", ndim, axis, i)] for i in range(len(xs_shape))]
 
 
 stack.vjp(_stack_rule)
@@ -135,7 +138,7 @@ def append(x: Any, values: Any, *, axis: int | None = None) -> Any:
 def _append_part(g: Any, shape: tuple[int, ...], axis: int | None, last: bool) -> Any:
     length = math.prod(shape) if axis is None else shape[axis]
     part = slice(g.shape[axis or 0] - length, None) if last else slice(length)
-    return np.reshape(g[section(g.ndim, axis or 0, part)], shape)
+    return np.reshape(g[section("append", g.ndim, axis or 0, part)], shape)
 
 
 append.vjp(
@@ -187,13 +190,13 @@ def repeat(x: Any, *, repeats: Any, axis: int | None = None) -> Any:
 
 def _repeat_rule(g: Any, x_shape: tuple[int, ...], repeats: Any, axis: int | None) -> Any:
     shape = (math.prod(x_shape),) if axis is None else x_shape
-    along = (axis or 0) % len(shape)
+    along = normalized_axis("repeat", axis or 0, len(shape))
     repeats = np.asarray(repeats)
     if repeats.size == 1:
         split = np.reshape(g, (*shape[: along + 1], repeats.item(), *shape[along + 1 :]))
         return np.reshape(np.sum(split, axis=along + 1), x_shape)
     source = np.repeat(np.arange(shape[along]), repeats)
-    out = scatter_add(g, index=section(len(shape), along, source), shape=shape)
+    out = scatter_add(g, index=section("repeat", len(shape), along, source), shape=shape)
     return np.reshape(out, x_shape)
 
 

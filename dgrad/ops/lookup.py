@@ -8,10 +8,9 @@ import numpy as np
 
 from dgrad.core.op import op
 from dgrad.errors import DtypeError, ParameterError, ShapeError
+from dgrad.ops._index_arrays import all_within
 
 __all__ = ["embedding", "scatter_rows"]
-
-UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 
 def _table(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -29,8 +28,7 @@ def _check(name: str, indices: Any, table: tuple[int, ...]) -> Any:
         raise DtypeError(f"{name}: indices must be integers, got {indices.dtype}")
     if not indices.size:
         return indices.astype(np.intp)
-    # Read as unsigned a negative index is huge, so that one reduction checks both ends.
-    if np.maximum.reduce(indices.view(UNSIGNED[indices.itemsize]), axis=None) >= table[0]:
+    if not all_within(indices, table[0]):
         wrong = indices[(indices < 0) | (indices >= table[0])]
         raise ShapeError(
             f"{name}: index {wrong.flat[0]} is outside the table {table}, "

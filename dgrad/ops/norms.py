@@ -9,8 +9,8 @@ import numpy as np
 
 from dgrad.core.op import op
 from dgrad.errors import ParameterError
-from dgrad.ops.axes import Axis, kept_shape
-from dgrad.ops.floats import as_floats
+from dgrad.ops._axes import Axis, kept_shape, normalized_axis
+from dgrad.ops._floats import as_floats
 from dgrad.ops.reduction import extreme_rule
 
 __all__ = ["norm", "vector_norm"]
@@ -36,14 +36,7 @@ def _vector_rule(g: Any, x: Any, out: Any, axis: Axis, ord: float) -> Any:
     g, out = np.reshape(g, kept), np.reshape(out, kept)
     if ord == 0:
         return g * np.zeros_like(x)
-    if ord == 1:
-        return g * np.sign(x)
-    zero = np.equal(out, 0)
-    g, out = np.where(zero, 0.0, g), np.where(zero, 1.0, out)
-    if ord == 2:
-        return g * (x / out)
-    ratio = np.where(np.equal(x, 0), 1.0, np.abs(x)) / out
-    return g * (np.sign(x) * ratio ** (ord - 1))
+    return np.where(np.equal(out, 0), 0.0, g) * p_norm_slope(x, out, ord)
 
 
 vector_norm.vjp(x=_vector_rule)
@@ -77,7 +70,7 @@ def _axes(ndim: int, ord: Any, axis: Axis) -> tuple[int, ...]:
             "None, a number for one axis, or 'fro', 1, -1, inf, -inf for two",
             ord,
         )
-    return tuple(a % ndim if -ndim <= a < ndim else a for a in axes)
+    return tuple(normalized_axis("norm", a, ndim) for a in axes)
 
 
 def _norm_rule(g: Any, x: Any, out: Any, ord: Any, axis: Axis) -> Any:
@@ -94,3 +87,26 @@ def _norm_rule(g: Any, x: Any, out: Any, ord: Any, axis: Axis) -> Any:
 
 
 norm.vjp(x=_norm_rule)
+
+
+# -- of rows, inside other ops --------------------------------------------------------------------
+
+
+def p_norm(v: Any, p: float, axis: int = -1) -> Any:
+    """(sum |v|^p)^(1/p) along axis, which keeps the length 1. p >= 1; its gradient at 0 is 0."""
+    if p == 1:
+        return np.add.reduce(np.absolute(v), axis=axis, keepdims=True)
+    powers = np.add.reduce(v * v if p == 2 else np.absolute(v) ** p, axis=axis, keepdims=True)
+    zero = np.equal(powers, 0)
+    return np.where(zero, 0.0, np.where(zero, 1.0, powers) ** (1 / p))
+
+
+def p_norm_slope(v: Any, norm: Any, p: float) -> Any:
+    """The gradient of p_norm: sign(v) (|v| / norm)^(p - 1). norm: what p_norm gave."""
+    if p == 1:
+        return np.sign(v)
+    unit = v / np.where(np.equal(norm, 0), 1.0, norm)
+    if p == 2:
+        return unit
+    zero = np.equal(unit, 0)
+    return np.where(zero, 0.0, np.sign(v) * np.absolute(np.where(zero, 1.0, unit)) ** (p - 1))

@@ -11,6 +11,7 @@ import numpy as np
 
 from dgrad.core.op import op
 from dgrad.errors import ParameterError, ShapeError
+from dgrad.ops._axes import normalized_axis
 from dgrad.ops.indexing import scatter_add
 
 __all__ = ["overlap_add", "pad", "sliding_window_view"]
@@ -39,7 +40,10 @@ def pad(x: Any, *, pad_width: Any, mode: Any = "constant", constant_values: Any 
 def _widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
     """(before, after) for each axis."""
     if isinstance(pad_width, dict):
-        pairs = {axis % ndim: np.broadcast_to(width, 2) for axis, width in pad_width.items()}
+        pairs = {
+            normalized_axis("pad", axis, ndim): np.broadcast_to(width, 2)
+            for axis, width in pad_width.items()
+        }
         pad_width = [pairs.get(axis, (0, 0)) for axis in range(ndim)]
     return [(int(before), int(after)) for before, after in np.broadcast_to(pad_width, (ndim, 2))]
 
@@ -61,15 +65,16 @@ pad.vjp(x=_pad_rule)
 Window = int | Sequence[int]
 
 
-def _window(ndim: int, window_shape: Window, axis: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _window(
+    name: str, ndim: int, window_shape: Window, axis: Any
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Lengths of the window, and the axes they lie along, each once; ShapeError otherwise."""
     lengths = tuple(np.atleast_1d(window_shape).tolist())
-    axes = tuple(range(ndim)) if axis is None else tuple(np.atleast_1d(axis).tolist())
-    inside = all(-ndim <= a < ndim for a in axes)
-    axes = tuple(a % ndim for a in axes) if inside else axes
-    if not inside or len(axes) != len(lengths) or len(set(axes)) != len(axes):
+    given = range(ndim) if axis is None else np.atleast_1d(axis).tolist()
+    axes = tuple(normalized_axis(name, a, ndim) for a in given)
+    if len(axes) != len(lengths) or len(set(axes)) != len(axes):
         raise ShapeError(
-            f"windows of shape {lengths} need as many different axes of {ndim}, got {axis}"
+            f"{name}: windows of shape {lengths} need as many different axes of {ndim}, got {axis}"
         )
     return lengths, axes
 
@@ -85,7 +90,7 @@ def sliding_window_view(x: Any, *, window_shape: Window, axis: Any = None) -> An
     x: (n, m), window_shape (h, w) -> (n - h + 1, m - w + 1, h, w). axis: the axes that
     window_shape lies along, each once; all of them when None. Raises ShapeError.
     """
-    lengths, axes = _window(np.ndim(x), window_shape, axis)
+    lengths, axes = _window("sliding_window_view", np.ndim(x), window_shape, axis)
     return np.lib.stride_tricks.sliding_window_view(x, lengths, axes)
 
 
@@ -101,7 +106,7 @@ def overlap_add(x: Any, *, window_shape: Window, axis: Any = None) -> Any:
     """
     x = np.asarray(x)
     extra = np.atleast_1d(window_shape).size
-    lengths, axes = _window(x.ndim - extra, window_shape, axis)
+    lengths, axes = _window("overlap_add", x.ndim - extra, window_shape, axis)
     if x.shape[x.ndim - extra :] != lengths or math.prod(lengths) == 0:
         raise ShapeError(f"overlap_add: x {x.shape} does not end with the window {lengths}")
     shape = list(x.shape[: x.ndim - extra])

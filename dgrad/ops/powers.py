@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from dgrad.core.op import op
-from dgrad.ops.examples import uniform
-from dgrad.ops.floats import as_floats
-from dgrad.ops.guard import guarded
+from dgrad.ops._examples import uniform
+from dgrad.ops._floats import as_floats
+from dgrad.ops._guard import guarded
 
 __all__ = ["cbrt", "float_power", "hypot", "power", "reciprocal", "sqrt", "square"]
 

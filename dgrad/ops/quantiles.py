@@ -8,10 +8,10 @@ import numpy as np
 
 from dgrad.core.op import op
 from dgrad.errors import ParameterError
-from dgrad.ops.along_axis import spread_along
-from dgrad.ops.axes import Axis, from_rows, kept_shape, to_rows
-from dgrad.ops.floats import as_floats
-from dgrad.ops.index_arrays import plain
+from dgrad.ops._axes import Axis, from_rows, kept_shape, normalized_axes, to_rows
+from dgrad.ops._floats import as_floats
+from dgrad.ops._index_arrays import plain
+from dgrad.ops.gathering import spread_along
 
 __all__ = ["median", "percentile", "quantile"]
 
@@ -30,6 +30,7 @@ def _between(name: str, x: Any, q: Any, axis: Axis, keepdims: bool) -> Any:
     if not ((q >= 0) & (q <= 1)).all():
         raise ParameterError(name, "q", "between 0 and 1 (percentile: 100)", q.tolist())
     x = np.asarray(as_floats(x))
+    axis = normalized_axes(name, axis, x.ndim)
     rows = np.sort(to_rows(x, axis), axis=-1)  # (..., n), NaNs last
     if not rows.shape[-1]:
         raise ParameterError(name, "x", "of at least one element along axis", x.shape)

@@ -9,7 +9,7 @@ import numpy as np
 from dgrad.core.op import op
 from dgrad.core.stream import Key, generator
 from dgrad.errors import ParameterError
-from dgrad.ops.floats import as_floats
+from dgrad.ops._floats import as_floats
 from dgrad.randomness import Purpose
 
 __all__ = ["dropout"]

@@ -13,8 +13,8 @@ import numpy as np
 
 from dgrad.core.op import Example, op
 from dgrad.errors import ParameterError, ShapeError
+from dgrad.ops._floats import as_floats
 from dgrad.ops.activation import sigmoid
-from dgrad.ops.floats import as_floats
 
 __all__ = ["gru_cell", "lstm_cell", "rnn_cell"]
 

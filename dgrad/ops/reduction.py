@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from dgrad.core.op import op
-from dgrad.ops.axes import Axis, element_count, from_rows, kept_shape, to_rows
-from dgrad.ops.floats import as_floats
+from dgrad.ops._axes import Axis, element_count, from_rows, kept_shape, to_rows
+from dgrad.ops._exclusive_products import after, before
+from dgrad.ops._floats import as_floats
 
 # The reductions themselves: np.sum and its kin add a third to the cost of small arrays.
 _add: Any = np.add.reduce
@@ -75,11 +76,8 @@ def _prod_rule(g: Any, x: Any, axis: Axis) -> Any:
     """g times the product of the other elements: of those before times of those after."""
     shape = np.shape(x)
     rows = to_rows(x, axis)  # (..., n)
-    one = np.ones_like(rows[..., :1])
-    before = np.cumprod(np.concatenate([one, rows[..., :-1]], axis=-1), axis=-1)
-    behind = np.flip(np.concatenate([rows[..., 1:], one], axis=-1), axis=-1)
-    after = np.flip(np.cumprod(behind, axis=-1), axis=-1)
-    return np.reshape(g, kept_shape(shape, axis)) * from_rows(before * after, shape, axis)
+    others = before(rows) * after(rows)
+    return np.reshape(g, kept_shape(shape, axis)) * from_rows(others, shape, axis)
 
 
 prod.vjp(x=_prod_rule)

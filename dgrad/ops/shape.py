@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from dgrad.core.op import Example, op
+from dgrad.core.op import op
 from dgrad.core.tensor import Tensor
 from dgrad.errors import ShapeError
+from dgrad.ops._examples import normal
 
 __all__ = [
     "broadcast_to",
@@ -31,15 +32,10 @@ __all__ = [
 ]
 
 
-def _at(*shape: int, **params: Any) -> Example:
-    """An example: an array of that shape, and the parameters."""
-    return lambda rng: ((rng.normal(size=shape),), params)
+_MOVED = normal((2, 3, 4), source=(0, 1), destination=(-1, 0))
 
 
-_MOVED = _at(2, 3, 4, source=(0, 1), destination=(-1, 0))
-
-
-@op(numpy=np.reshape, complex=True, view=True, example=_at(3, 4, shape=(2, -1)))
+@op(numpy=np.reshape, complex=True, view=True, example=normal((3, 4), shape=(2, -1)))
 def reshape(x: Any, *, shape: int | Sequence[int]) -> Any:
     """The same elements in row-major order under another shape; one length may be -1."""
     return np.reshape(x, shape)
@@ -48,7 +44,7 @@ def reshape(x: Any, *, shape: int | Sequence[int]) -> Any:
 reshape.vjp(x=lambda g, x_shape: np.reshape(g, x_shape))
 
 
-@op(numpy=np.transpose, complex=True, view=True, example=_at(2, 3, 4, axes=(1, 2, 0)))
+@op(numpy=np.transpose, complex=True, view=True, example=normal((2, 3, 4), axes=(1, 2, 0)))
 def transpose(x: Any, *, axes: Sequence[int] | None = None) -> Any:
     """Axes permuted: axis i of the result is axes[i] of x; reversed when None."""
     return np.transpose(x, axes)
@@ -69,7 +65,7 @@ transpose.vjp(x=_transpose_rule)
     complex=True,
     view=True,
     methods=("swapaxes",),
-    example=_at(2, 3, 4, axis1=0, axis2=-1),
+    example=normal((2, 3, 4), axis1=0, axis2=-1),
 )
 def swapaxes(x: Any, *, axis1: int, axis2: int) -> Any:
     """Two axes exchanged."""
@@ -79,7 +75,7 @@ def swapaxes(x: Any, *, axis1: int, axis2: int) -> Any:
 swapaxes.vjp(x=lambda g, axis1, axis2: np.swapaxes(g, axis1, axis2))
 
 
-@op(methods=("flatten",), complex=True, view=True, example=_at(2, 3, 4, start_dim=1))
+@op(methods=("flatten",), complex=True, view=True, example=normal((2, 3, 4), start_dim=1))
 def flatten(x: Any, *, start_dim: int = 0, end_dim: int = -1) -> Any:
     """Axes start_dim to end_dim joined into one. x: (n, c, h, w), start_dim=1 -> (n, c*h*w)."""
     shape = np.shape(x)
@@ -99,7 +95,7 @@ flatten.vjp(x=lambda g, x_shape: np.reshape(g, x_shape))
     complex=True,
     view=True,
     methods=("expand_dims", "unsqueeze"),
-    example=_at(3, 4, axis=1),
+    example=normal((3, 4), axis=1),
 )
 def expand_dims(x: Any, *, axis: int | tuple[int, ...]) -> Any:
     """New axes of length 1 at the given places of the result."""
@@ -109,7 +105,13 @@ def expand_dims(x: Any, *, axis: int | tuple[int, ...]) -> Any:
 expand_dims.vjp(x=lambda g, x_shape: np.reshape(g, x_shape))
 
 
-@op(numpy=np.squeeze, complex=True, view=True, methods=("squeeze",), example=_at(3, 1, 4, axis=1))
+@op(
+    numpy=np.squeeze,
+    complex=True,
+    view=True,
+    methods=("squeeze",),
+    example=normal((3, 1, 4), axis=1),
+)
 def squeeze(x: Any, *, axis: int | tuple[int, ...] | None = None) -> Any:
     """Axes of length 1 removed: those given, or all of them."""
     return np.squeeze(x, axis)
@@ -123,7 +125,7 @@ squeeze.vjp(x=lambda g, x_shape: np.reshape(g, x_shape))
     numpy=np.broadcast_to,
     complex=True,
     view=True,
-    example=_at(3, 1, shape=(2, 3, 4)),
+    example=normal((3, 1), shape=(2, 3, 4)),
 )
 def broadcast_to(x: Any, *, shape: Sequence[int]) -> Any:
     """x repeated to `shape` without copying: a read-only view."""
@@ -151,7 +153,7 @@ def ravel(x: Any) -> Any:
 ravel.vjp(x=lambda g, x_shape: np.reshape(g, x_shape))
 
 
-@op(numpy=np.flip, methods=("flip",), complex=True, view=True, example=_at(2, 3, axis=1))
+@op(numpy=np.flip, methods=("flip",), complex=True, view=True, example=normal((2, 3), axis=1))
 def flip(x: Any, *, axis: int | tuple[int, ...] | None = None) -> Any:
     """Elements in the opposite order along axis, along all axes when None."""
     return np.flip(x, axis)
@@ -187,7 +189,12 @@ def rot90(x: Any, *, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
 rot90.vjp(x=lambda g, k, axes: np.rot90(g, k=-k, axes=axes))
 
 
-@op(numpy=np.roll, methods=("roll",), complex=True, example=_at(3, 4, shift=(1, -2), axis=(0, 1)))
+@op(
+    numpy=np.roll,
+    methods=("roll",),
+    complex=True,
+    example=normal((3, 4), shift=(1, -2), axis=(0, 1)),
+)
 def roll(x: Any, *, shift: Any, axis: int | tuple[int, ...] | None = None) -> Any:
     """Elements moved on by shift along axis, round the end; along the flattened x when None."""
     return np.roll(x, shift, axis)

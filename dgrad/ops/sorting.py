@@ -9,8 +9,9 @@ import numpy as np
 
 from dgrad.core.op import op
 from dgrad.errors import DtypeError, ParameterError
-from dgrad.ops.along_axis import spread_along
-from dgrad.ops.index_arrays import plain
+from dgrad.ops._axes import kept_shape
+from dgrad.ops._index_arrays import plain
+from dgrad.ops.gathering import spread_along
 
 __all__ = ["argsort", "max_with_index", "min_with_index", "searchsorted", "sort", "topk"]
 
@@ -23,11 +24,11 @@ def _order(x: Any, axis: int, descending: bool = False) -> Any:
     return x.shape[axis] - 1 - np.flip(flipped, axis)
 
 
-def _lined_up(x: Any, axis: int | None) -> tuple[Any, int]:
+def _lined_up(name: str, x: Any, axis: int | None) -> tuple[Any, int]:
     """x and the axis to sort along: of all elements in a line when axis is None."""
     x = np.asarray(x)
     if x.dtype.kind == "c":
-        raise DtypeError(f"complex numbers have no order, got {x.dtype}")
+        raise DtypeError(f"{name}: complex numbers have no order, got {x.dtype}")
     return (x.reshape(-1), 0) if axis is None else (x, axis)
 
 
@@ -40,7 +41,7 @@ def sort(
     Always stable: of equal elements the first comes first, whatever `stable` says. descending
     turns the order round, NaNs first.
     """
-    x, axis = _lined_up(x, axis)
+    x, axis = _lined_up("sort", x, axis)
     if not descending:
         return np.sort(x, axis=axis, kind="stable")
     return np.take_along_axis(x, _order(x, axis, descending), axis)
@@ -48,7 +49,7 @@ def sort(
 
 def _sort_rule(g: Any, x: Any, axis: int | None, descending: bool) -> Any:
     shape = np.shape(x)
-    x, axis = _lined_up(plain(x), axis)
+    x, axis = _lined_up("sort", plain(x), axis)
     return np.reshape(spread_along(g, x.shape, _order(x, axis, descending), axis), shape)
 
 
@@ -60,7 +61,7 @@ def argsort(
     x: Any, *, axis: int | None = -1, descending: bool = False, stable: bool | None = True
 ) -> Any:
     """The indices that sort x along axis (flattened when None), without gradient; as sort."""
-    return _order(*_lined_up(x, axis), descending)
+    return _order(*_lined_up("argsort", x, axis), descending)
 
 
 @op(differentiable=False, numpy=np.searchsorted, example=lambda rng: ((np.arange(4.0), 1.5), {}))
@@ -78,8 +79,8 @@ def _spread_values(g: Any, x_shape: tuple[int, ...], out: Any, axis: int) -> lis
     values, indices = g[0], plain(out[1])
     if not x_shape:
         return [np.reshape(values, ())]
-    kept = tuple(1 if i == axis % len(x_shape) else n for i, n in enumerate(x_shape))
     if np.ndim(indices) < len(x_shape):
+        kept = kept_shape(x_shape, axis)
         values, indices = np.reshape(values, kept), np.reshape(indices, kept)
     return [spread_along(values, x_shape, indices, axis)]
 

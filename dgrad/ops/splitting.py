@@ -14,7 +14,7 @@ import numpy as np
 from dgrad.core.protocols import NUMPY_OPS
 from dgrad.core.tensor import Tensor
 from dgrad.errors import ParameterError, ShapeError
-from dgrad.ops.axes import section
+from dgrad.ops._axes import normalized_axis, section
 from dgrad.ops.indexing import getitem
 from dgrad.ops.shape import broadcast_to, reshape
 
@@ -38,16 +38,14 @@ Sections = int | Sequence[int]
 
 def _length(name: str, x: Any, axis: int) -> int:
     shape: tuple[int, ...] = np.shape(x)
-    if not -len(shape) <= axis < len(shape):
-        raise ShapeError(f"{name}: axis {axis} of an array of shape {shape}")
-    return shape[axis]
+    return shape[normalized_axis(name, axis, len(shape))]
 
 
-def _cut(x: Any, ends: Sequence[int], axis: int) -> tuple[Any, ...]:
+def _cut(name: str, x: Any, ends: Sequence[int], axis: int) -> tuple[Any, ...]:
     """x[:ends[0]], x[ends[0]:ends[1]], ..., x[ends[-1]:] along axis."""
     ndim = np.ndim(x)
     return tuple(
-        getitem(x, index=section(ndim, axis, slice(start, end)))
+        getitem(x, index=section(name, ndim, axis, slice(start, end)))
         for start, end in zip([0, *ends], [*ends, None], strict=True)
     )
 
@@ -56,13 +54,13 @@ def array_split(x: Any, indices_or_sections: Sections, axis: int = 0) -> tuple[A
     """As split, but a number of pieces need not divide the length: the first ones are longer."""
     length = _length("array_split", x, axis)
     if np.ndim(indices_or_sections):
-        return _cut(x, np.asarray(indices_or_sections).tolist(), axis)
+        return _cut("array_split", x, np.asarray(indices_or_sections).tolist(), axis)
     pieces = operator.index(indices_or_sections)  # type: ignore[arg-type]
     if pieces < 1:
         raise ParameterError("array_split", "indices_or_sections", "1 or more", pieces)
     short, longer = divmod(length, pieces)
     ends = np.cumsum([short + 1] * longer + [short] * (pieces - longer)).tolist()
-    return _cut(x, ends[:-1], axis)
+    return _cut("array_split", x, ends[:-1], axis)
 
 
 def split(x: Any, indices_or_sections: Sections, axis: int = 0) -> tuple[Any, ...]:
@@ -102,14 +100,15 @@ def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     if operator.index(chunks) < 1:
         raise ParameterError("chunk", "chunks", "1 or more", chunks)
     size = -(-length // chunks) or 1
-    return _cut(x, range(size, length, size), dim)
+    return _cut("chunk", x, range(size, length, size), dim)
 
 
 def unbind(x: Any, axis: int = 0) -> tuple[Any, ...]:
     """x[0], x[1], ... along axis, without that axis."""
     ndim = np.ndim(x)
     return tuple(
-        getitem(x, index=section(ndim, axis, i)) for i in range(_length("unbind", x, axis))
+        getitem(x, index=section("unbind", ndim, axis, i))
+        for i in range(_length("unbind", x, axis))
     )
 
 

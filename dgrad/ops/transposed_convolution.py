@@ -8,27 +8,27 @@ import numpy as np
 
 from dgrad.core.op import op
 from dgrad.errors import ParameterError, ShapeError
-from dgrad.ops.convolution import conv2d, conv2d_weight_grad
-from dgrad.ops.window_products import (
+from dgrad.ops._examples import normal
+from dgrad.ops._patches import (
     as_image,
     batched,
     channel_sums,
     check_channels,
     check_operands,
-    normal_arrays,
     plus,
     spread,
     unbatched,
     wide,
 )
-from dgrad.ops.windows import Sizes, Windows, pair
+from dgrad.ops._windows import Sizes, Windows, pair
+from dgrad.ops.convolution import conv2d, conv2d_weight_grad
 
 __all__ = ["conv_transpose1d", "conv_transpose2d"]
 
 
 @op(
     complex=True,
-    example=normal_arrays((2, 3, 4, 3), (3, 2, 3, 2), (2,), stride=2, padding=1, output_padding=1),
+    example=normal((2, 3, 4, 3), (3, 2, 3, 2), (2,), stride=2, padding=1, output_padding=1),
 )
 def conv_transpose2d(
     x: Any,
@@ -133,7 +133,7 @@ conv_transpose2d.vjp(x=_transposed_x, weight=_transposed_weight, bias=lambda g: 
 
 @op(
     complex=True,
-    example=normal_arrays((2, 3, 4), (3, 2, 3), (2,), stride=2, padding=1, output_padding=1),
+    example=normal((2, 3, 4), (3, 2, 3), (2,), stride=2, padding=1, output_padding=1),
 )
 def conv_transpose1d(
     x: Any,

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from dgrad.core.op import op
-from dgrad.ops.examples import uniform
-from dgrad.ops.guard import guarded
+from dgrad.ops._examples import uniform
+from dgrad.ops._guard import guarded
 
 __all__ = [
     "arccos",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tests.cases.case import *
-from tests.cases.special import normal_cdf
+from tests.cases.error_function import normal_cdf
 
 __all__ = ["CASES", "REFERENCES", "TORCH"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tests.cases.case import *
-from tests.cases.pooling import extremes, ties
-from tests.cases.resampling import along, share_means
+from tests.cases.interpolation import along, share_means
+from tests.cases.max_pooling import extremes, ties
 
 __all__ = ["CASES", "REFERENCES", "TORCH"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tests.cases.case import *
-from tests.cases.normalization import channels
+from tests.cases.group_normalization import channels
 
 __all__ = ["CASES", "REFERENCES", "TORCH"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tests.cases.case import *
-from tests.cases.loss import chances, compared, reduced
+from tests.cases.regression_loss import chances, compared, reduced
 
 __all__ = ["CASES", "REFERENCES", "TORCH"]
 

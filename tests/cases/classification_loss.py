@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tests.cases.case import *
-from tests.cases.loss import reduced
+from tests.cases.regression_loss import reduced
 
 __all__ = ["CASES", "REFERENCES", "TORCH"]
 

@@ -75,6 +75,7 @@ def with_index() -> list[Case]:
         Case(distinct(4, 3).T, axis=1),
         Case(distinct(4, 3)[::-1], axis=0, keepdims=True),
         Case(repeated(distinct(3), 2), axis=1),
+        Case(np.array(1.5), axis=0),
         Case(TIES, axis=0, order=0),
     ]
 

@@ -182,7 +182,7 @@ def _changes(node: ast.AST) -> Iterator[Change]:
         case ast.BinOp():
             yield from _binary(node)
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int())):
-            yield "constant", lambda n: ast.Constant(1 - n.operand.value)  # -1: the axis before 0
+            yield "constant", lambda n: ast.Constant(1 - n.operand.value)  # -1 to 0, -2 to -1
         case ast.UnaryOp(op=ast.USub()):
             yield "sign", lambda n: n.operand
         case ast.UnaryOp(op=ast.Not() | ast.Invert()):

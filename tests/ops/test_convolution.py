@@ -10,13 +10,13 @@ import pytest
 import dgrad
 from dgrad.errors import DtypeError, ParameterError, ShapeError
 from dgrad.ops import (
+    _windows,
     conv1d,
     conv2d,
     conv2d_input_grad,
     conv2d_weight_grad,
     conv_transpose1d,
     conv_transpose2d,
-    windows,
 )
 from tests.cases import reference
 
@@ -47,7 +47,7 @@ def test_results_do_not_depend_on_the_blocks(
     y = draw(*expected.shape)
     in_x = conv2d_input_grad(y, weight, shape=x.shape, **sizes)
     in_weight = conv2d_weight_grad(x, y, shape=weight.shape, **sizes)
-    monkeypatch.setattr(windows, "BLOCK", block)
+    monkeypatch.setattr(_windows, "BLOCK", block)
     np.testing.assert_allclose(conv2d(x, weight, **sizes), expected, atol=1e-12)
     np.testing.assert_allclose(
         conv2d_input_grad(y, weight, shape=x.shape, **sizes), in_x, atol=1e-12
@@ -62,7 +62,7 @@ def test_results_do_not_depend_on_the_blocks(
 def test_rows_that_would_start_at_one_place_of_a_page_have_a_gap() -> None:
     x, weight = draw(16, 2, 8, 8), draw(3, 2, 1, 1)  # 16 * 8 * 8 doubles are two pages
     out = conv2d(x, weight)
-    assert out.strides[1] % windows.PAGE
+    assert out.strides[1] % _windows.PAGE
     np.testing.assert_allclose(out, np.einsum("nchw,oc->nohw", x, weight[..., 0, 0]), atol=1e-12)
     again = conv2d(out, draw(2, 3, 3, 3))  # an image with gaps between its channels
     assert again.shape == (16, 2, 6, 6)
@@ -71,7 +71,7 @@ def test_rows_that_would_start_at_one_place_of_a_page_have_a_gap() -> None:
 
 def test_a_result_lies_as_the_next_convolution_takes_it() -> None:
     out = conv2d(draw(3, 2, 5, 4), draw(4, 2, 3, 3))
-    assert np.shares_memory(windows.to_planes(out), out)
+    assert np.shares_memory(_windows.to_planes(out), out)
     assert out.transpose(1, 2, 3, 0).flags.c_contiguous
 
 

@@ -106,7 +106,7 @@ def test_shifts_are_each_others_inverse_and_adjoint(length: int) -> None:
         (lambda t: ops.fftn(t.sum()), ParameterError, "fftn: axes"),
         (lambda t: np.fft.fft(t, 0), ShapeError, r"fft\(float64\[3, 4\]\).*points"),
         (lambda t: np.fft.fft(t, axis=2), ShapeError, r"fft\(float64\[3, 4\]\)"),
-        (lambda t: np.fft.fftn(t, axes=(5,)), ShapeError, r"fftn\(float64\[3, 4\]\)"),
+        (lambda t: np.fft.fftn(t, axes=(5,)), ShapeError, "fftn: axis 5 of an array of 2 axes"),
         (lambda t: np.fft.rfft(Tensor(BOTH)), DtypeError, r"rfft\(complex128"),
         (lambda t: np.fft.fft(t, norm="half"), ShapeError, "half"),
         (lambda t: np.fft.fft(t, out=BOTH), UnsupportedError, "np.fft.*'out'"),

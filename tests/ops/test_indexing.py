@@ -160,10 +160,10 @@ def test_one_hot_rows() -> None:
         (lambda t: t[3], ShapeError, "getitem.*out of bounds"),
         (lambda t: t.take([3], 0), ShapeError, "take.*out of bounds"),
         (lambda t: ops.scatter_add(t, [0, 1], (2, 2)), ShapeError, "scatter_add: the index takes"),
-        (lambda t: np.take_along_axis(t, np.array([1]), 0), ShapeError, r"\(1,\) along axis 0"),
-        (lambda t: t.gather(2, np.array([[1]])), ShapeError, "along axis 2"),
+        (lambda t: np.take_along_axis(t, np.array([1]), 0), ShapeError, r"indices of shape \(1,\)"),
+        (lambda t: t.gather(2, np.array([[1]])), ShapeError, "gather: axis 2"),
         (lambda t: t.gather(0, np.zeros((1, 4), int)), ShapeError, r"\(1, 4\) is longer than x"),
-        (lambda t: t.gather(0, np.zeros(2, int)), ShapeError, r"indices of shape \(2,\)"),
+        (lambda t: t.gather(0, np.zeros(2, int)), ShapeError, r"gather: indices of shape \(2,\)"),
         (
             lambda t: ops.put_along_axis(t, t, indices=np.zeros((2, 1), int)),
             ShapeError,

@@ -12,7 +12,7 @@ import dgrad
 from dgrad import Tensor, registry
 from dgrad.core.node import Node
 from dgrad.ops import __all__ as exported
-from tests.cases import CASES, Case, reference
+from tests.cases import CASES, FAMILIES, Case, reference
 from tests.ops.calls import (
     SINGLES,
     along_directions,
@@ -78,6 +78,12 @@ def gradients(name: str, case: Case, args: Any = None, **options: Any) -> list[A
 def test_every_op_has_a_case() -> None:
     assert sorted(CASES) == sorted(SHIPPED)
     assert {*exported} >= SHIPPED
+
+
+def test_every_file_of_ops_has_a_file_of_cases() -> None:
+    modules = {name: registry.ops[name].op.forward.__module__ for name in SHIPPED}
+    files = {name: module.replace("dgrad.ops.", "tests.cases.") for name, module in modules.items()}
+    assert {name: family.__name__ for family in FAMILIES for name in family.CASES} == files
 
 
 @every_case

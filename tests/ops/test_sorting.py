@@ -111,7 +111,7 @@ def test_integers_are_sorted_and_their_quantiles_are_floats() -> None:
         (lambda t: np.median(t[:0]), ParameterError, "median: x must be of at least one element"),
         (lambda t: np.sort(t, axis=1), ShapeError, "sort"),
         (lambda t: ops.max_with_index(t, axis=2), ShapeError, "max_with_index"),
-        (lambda t: np.sort(np.array([1j]) * t), DtypeError, "no order"),
+        (lambda t: np.sort(np.array([1j]) * t), DtypeError, "sort: .*no order"),
     ],
 )
 def test_what_sorting_refuses(call: Any, error: Any, message: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import dgrad
 from dgrad import Tensor
-from dgrad.ops.index_arrays import may_repeat
+from dgrad.ops._index_arrays import may_repeat
 from tests.cases import CASES, TORCH, Case, torch_function
 from tests.ops.calls import along_directions, call, is_float
 from tests.ops.test_ops import over

@@ -1,0 +1,181 @@
+"""The products that convolutions are made of: a patch of the image by every kernel.
+
+`convolve` is linear in the image and in the kernels; `spread` and `correlate` are its adjoints.
+Also what all convolutions check, and how a line becomes an image.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dgrad.errors import DtypeError, ParameterError, ShapeError
+from dgrad.ops._windows import Windows, blocks, buffers, from_planes, rows, to_planes
+
+__all__ = [
+    "as_image",
+    "batched",
+    "channel_sums",
+    "check_channels",
+    "check_operands",
+    "check_windows",
+    "convolve",
+    "correlate",
+    "plus",
+    "spread",
+    "unbatched",
+    "wide",
+]
+
+
+def convolve(x: Any, weight: Any, windows: Windows, groups: int) -> Any:
+    """Products of every patch of x with the kernels: (n, c, h, w) -> (n, o, oh, ow)."""
+    n, o, (oh, ow) = len(x), len(weight), windows.out
+    dtype = np.result_type(x, weight)
+    kernels = _kernels(weight.astype(dtype, copy=False), groups)
+    image = to_planes(x.astype(dtype, copy=False), windows)
+    out = rows(o, oh * ow * n, dtype)
+    for start, stop, patches in blocks(image, windows):
+        part = out[:, start * ow * n : stop * ow * n]
+        np.matmul(kernels, _grouped(patches, groups), out=_grouped(part, groups))
+    return from_planes(out.reshape(o, oh, ow, n))
+
+
+def spread(y: Any, weight: Any, windows: Windows, groups: int) -> Any:
+    """The adjoint of convolve in x: (n, o, oh, ow) -> (n, c, h, w)."""
+    n, (oh, ow), (h, w), (top, left) = len(y), windows.out, windows.size, windows.before
+    height, width = map(max, windows.outer, (top + h, left + w))
+    dtype = np.result_type(y, weight)
+    kernels = np.swapaxes(_kernels(weight.astype(dtype, copy=False), groups), 1, 2)
+    c = weight.shape[1] * groups
+    y = to_planes(y.astype(dtype, copy=False)).reshape(len(weight), oh * ow * n)
+    if windows.plain:
+        out = rows(c, h * w * n, dtype)
+        np.matmul(kernels, _grouped(y, groups), out=_grouped(out, groups))
+        return from_planes(out.reshape(c, h, w, n))
+    out = np.zeros((c, height, width, n), dtype)
+    for start, stop, patches in buffers(windows, c, n, dtype):
+        part = y[:, start * ow * n : stop * ow * n]
+        np.matmul(kernels, _grouped(part, groups), out=_grouped(patches, groups))
+        patches = patches.reshape(c, *windows.kernel, stop - start, ow, n)
+        for i, j, (across, down) in windows.taps(start, stop):
+            met = out[:, across, down]
+            np.add(met, patches[:, i, j], out=met)
+    return from_planes(out[:, top : top + h, left : left + w])
+
+
+def correlate(x: Any, y: Any, windows: Windows, groups: int) -> Any:
+    """The adjoint of convolve in weight: (n, c, h, w), (n, o, oh, ow) -> (o, c/groups, kh, kw)."""
+    n, c, o, (oh, ow) = len(x), x.shape[1], y.shape[1], windows.out
+    dtype = np.result_type(x, y)
+    image = to_planes(x.astype(dtype, copy=False), windows)
+    y = to_planes(y.astype(dtype, copy=False)).reshape(o, oh * ow * n)
+    out = np.empty((o, c // groups, *windows.kernel), dtype)
+    length = out[:1].size
+    total = np.zeros((groups, length, o // groups), dtype)
+    for start, stop, patches in blocks(image, windows):
+        part = y[:, start * ow * n : stop * ow * n]
+        total += np.matmul(_grouped(patches, groups), _grouped(part, groups).swapaxes(1, 2))
+    out.reshape(groups, o // groups, length)[...] = np.swapaxes(total, 1, 2)
+    return out
+
+
+def _kernels(weight: Any, groups: int) -> Any:
+    """(o, c/groups, kh, kw) as one matrix a group: (groups, o/groups, c/groups * kh * kw)."""
+    return weight.reshape(groups, len(weight) // groups, weight[:1].size)
+
+
+def _grouped(matrix: Any, groups: int) -> Any:
+    """(rows, length) as (groups, rows/groups, length)."""
+    return matrix.reshape(groups, len(matrix) // groups, matrix.shape[1])
+
+
+# -- what fits ------------------------------------------------------------------------------------
+
+
+def check_operands(name: str, x: Any, weight: Any, groups: int, axes: int) -> None:
+    """Raise unless x is (n, c, ...) or (c, ...), weight (o, i, ...), and groups divide both."""
+    if not (hasattr(x, "ndim") and hasattr(weight, "ndim")):
+        kinds = ", ".join(type(value).__name__ for value in (x, weight))
+        raise DtypeError(
+            f"{name}: needs arrays or Tensors, got {kinds}; dgrad.tensor makes one of a list"
+        )
+    if weight.ndim != axes + 2 or x.ndim not in (axes + 1, axes + 2):
+        layout = "height, width" if axes == 2 else "length"
+        raise ShapeError(
+            f"{name}: wants x (batch, channels, {layout}) or (channels, {layout}) and "
+            f"weight with {axes + 2} axes, got x {x.shape} and weight {weight.shape}"
+        )
+    if not isinstance(groups, int) or groups < 1:
+        raise ParameterError(name, "groups", "an integer of at least 1", groups)
+    if len(weight) % groups:
+        raise ShapeError(
+            f"{name}: {groups} groups do not divide the {len(weight)} kernels of "
+            f"weight {weight.shape}"
+        )
+
+
+def check_channels(name: str, x: Any, channels: int, weight: Any, groups: int) -> None:
+    """Raise unless x (..., channels, h, w) has so many channels."""
+    got = x.shape[-3]
+    if got != channels:
+        raise ShapeError(
+            f"{name}: weight {weight.shape} with groups={groups} needs x with {channels} "
+            f"channels, got {got} in x {x.shape}"
+        )
+
+
+def plus(name: str, out: Any, bias: Any) -> Any:
+    """out (..., o, h, w) + bias (o,), in place where the dtype allows."""
+    if bias is None:
+        return out
+    if np.shape(bias) != out.shape[-3:-2]:
+        raise ShapeError(
+            f"{name}: {out.shape[-3]} output channels need a bias of shape "
+            f"{out.shape[-3:-2]}, got {np.shape(bias)}"
+        )
+    bias = np.reshape(bias, (-1, 1, 1))
+    return np.add(out, bias, out=out if np.result_type(out, bias) == out.dtype else None)
+
+
+def batched(x: Any) -> Any:
+    """(c, h, w) as (1, c, h, w)."""
+    return x[None] if x.ndim == 3 else x
+
+
+def unbatched(out: Any, ndim: int) -> Any:
+    """out (1, c, h, w) without its batch if the input had none."""
+    return out[0] if ndim == 3 else out
+
+
+def check_windows(name: str, y: Any, windows: Windows) -> None:
+    """Raise unless y (..., oh, ow) has a number for each window."""
+    if y.shape[-2:] != windows.out:
+        raise ShapeError(
+            f"{name}: an image of {windows.size} pixels has {windows.out} windows of "
+            f"{windows.kernel}, but y {y.shape} holds {y.shape[-2:]}"
+        )
+
+
+# -- shapes ---------------------------------------------------------------------------------------
+
+
+def channel_sums(g: Any, axes: int) -> Any:
+    """g summed over everything but its channels. axes: those behind the channels."""
+    behind = tuple(range(-axes, 0))
+    return np.add.reduce(g, axis=behind if np.ndim(g) == axes + 1 else (0, *behind))
+
+
+def wide(value: Any, rest: int) -> Any:
+    """A size along a line as one along both axes of the image."""
+    if isinstance(value, str):
+        return value
+    if np.ndim(value) == 0:
+        return value, rest
+    return (*value, (rest, rest) if np.ndim(value) == 2 else rest)
+
+
+def as_image(x: Any) -> Any:
+    """(..., l) as (..., l, 1)."""
+    return np.expand_dims(x, -1)
