@@ -127,3 +127,12 @@ def test_library_code_never_prints_or_exits(file: Path) -> None:
     for node in nodes(file):
         if isinstance(node, ast.Raise) and node.exc is not None:
             assert "SystemExit" not in ast.unparse(node.exc), f"{place(file)}:{node.lineno} exits"
+
+
+@pytest.mark.parametrize("package", ["core", "ops"])
+def test_the_table_of_contents_lists_every_file(package: str) -> None:
+    folder = ROOT / package
+    table = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))
+    listed = [line.split()[0] for line in (table or "").splitlines() if "  " in line]
+    files = {f.stem for f in folder.glob("*.py") if not f.stem.startswith("_")}
+    assert sorted(listed) == sorted(files)
