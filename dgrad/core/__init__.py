@@ -1,4 +1,4 @@
-"""The automatic differentiation core; it knows no op by name. Read tensor, node, op, call, walk first.
+"""Automatic differentiation; it knows no op by name. Read tensor, node, op, call, walk first.
 
 tensor      Tensor: an array and the node its gradient goes to
 node        nodes of the graph: operations, their outputs, leaves
