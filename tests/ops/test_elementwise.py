@@ -126,6 +126,8 @@ SINGULAR = [
     (ops.erfinv, -3.0, 0.5),
     (ops.lgamma, 0.0, 1.5),
     (ops.lgamma, -2.0, 1.5),
+    (ops.lgamma, -2.0, 1.0),
+    (ops.lgamma, -2.0, -1.5),
     (ops.digamma, 0.0, 1.5),
     (lambda x: ops.polygamma(x, n=1), -1.0, 1.5),
     (lambda x: np.hypot(x, x), 0.0, 1.5),
@@ -170,6 +172,9 @@ def test_a_zero_gradient_stays_linear_at_regular_points(
         (ops.arctanh, 1.0, INF),
         (ops.logit, 0.0, INF),
         (ops.erfinv, 1.0, INF),
+        (ops.lgamma, 0.0, -INF),
+        (ops.digamma, 0.0, INF),
+        (ops.digamma, -1.0, INF),
     ],
 )
 def test_a_gradient_that_comes_in_at_a_pole_is_infinite(
@@ -216,6 +221,12 @@ def test_sums_in_logarithms_of_nothing_have_no_gradient(function: Any) -> None:
     first = dgrad.grad(function(*inputs).sum(), inputs, create_graph=True)
     for g in dgrad.grad(first[0].sum(), inputs):
         np.testing.assert_array_equal(g.data, np.zeros(4))
+
+
+@pytest.mark.parametrize("function", [np.logaddexp, np.logaddexp2])
+def test_sums_in_logarithms_that_are_infinite_follow_the_infinite_one(function: Any) -> None:
+    x, y = [INF, 3.0, INF, INF], [3.0, INF, -INF, INF]
+    assert shares(function, x, y) == [[1, 0, 1, 0], [0, 1, 0, 0]]
 
 
 def test_replaced_numbers_get_no_gradient() -> None:

@@ -126,6 +126,12 @@ def test_normalize_leaves_the_zero_vector_alone(p: float, order: int) -> None:
         assert np.isfinite(g.data).all()
 
 
+def test_normalize_divides_a_vector_as_long_as_eps_by_a_constant() -> None:
+    x = Tensor(np.array([3.0, 4.0]), requires_grad=True)
+    (g,) = dgrad.grad(ops.normalize(x, eps=5.0), x, np.array([1.0, 0.0]))
+    np.testing.assert_array_equal(g.data, [0.2, 0.0])
+
+
 SHAPES: list[tuple[Any, str]] = [
     (
         lambda: ops.layer_norm(t(2, 3), t(4)),

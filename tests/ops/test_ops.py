@@ -80,6 +80,10 @@ def test_every_op_has_a_case() -> None:
     assert {*exported} >= SHIPPED
 
 
+def test_every_op_has_eight_cases_or_more() -> None:
+    assert {name: len(found) for name, found in CASES.items() if len(found) < 8} == {}
+
+
 def test_every_file_of_ops_has_a_file_of_cases() -> None:
     modules = {name: registry.ops[name].op.forward.__module__ for name in SHIPPED}
     files = {name: module.replace("dgrad.ops.", "tests.cases.") for name, module in modules.items()}
