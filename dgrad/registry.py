@@ -128,7 +128,7 @@ class Registry(Generic[T]):
         """Decorator: enter a class or function under `name`. Raises DgradError if it is taken."""
 
         def enter(component: T) -> T:
-            if name in self._entries:
+            if name in self._entries and not self._is_again(name, component):
                 raise DgradError(self._taken(name))
             if self.checks and isinstance(component, type):
                 initialise = component.__init__  # type: ignore[misc]
@@ -139,6 +139,12 @@ class Registry(Generic[T]):
             return component
 
         return enter
+
+    def _is_again(self, name: str, component: Any) -> bool:
+        """Whether it is the same definition of an interactive program, run again."""
+        there: Any = self._entries[name]
+        places = {(each.__module__, each.__qualname__) for each in (there, component)}
+        return len(places) == 1 and component.__module__ == "__main__"
 
     def _taken(self, name: str) -> str:
         there = typing.cast(Any, self._entries[name])
@@ -152,8 +158,10 @@ class Registry(Generic[T]):
         except KeyError:
             close = closest(name, self._entries)
             hint = f"; did you mean {close[0]!r}?" if close else ""
+            known = self.names()
+            listed = f" (known: {', '.join(known)})" if len(known) <= 60 else ""
             raise UnknownNameError(
-                f"no {self.kind} is called {name!r}{hint} (known: {', '.join(self.names())})", close
+                f"no {self.kind} is called {name!r}{hint}{listed}", close
             ) from None
 
     def __contains__(self, name: object) -> bool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["gradcheck"]
 
 LAST_SEED = 2**64 - 1
+UNCHECKED = "skipped: no example"
 NOTHING = ("skipped: no gradient", "skipped: empty")  # verdicts where there is nothing to check
 PAGE = (".html", ".htm")  # suffixes of a report that is a page
 PIPE_WIDTH = 120  # columns of the table where there is no terminal to ask
@@ -29,6 +30,7 @@ class Order(enum.StrEnum):
 
     first = "1"
     second = "2"
+    third = "3"
 
 
 def gradcheck(
@@ -57,7 +59,7 @@ def gradcheck(
     order: Annotated[
         Order | None,
         typer.Option(
-            metavar="1|2",
+            metavar="1|2|3",
             help="Order of the derivatives. Left out: 2 of ops, 1 of layers and models.",
         ),
     ] = None,
@@ -85,6 +87,7 @@ def gradcheck(
     """
     import json
 
+    from dgrad.cli.messages import printable
     from dgrad.config.document import load
     from dgrad.config.gradients import gradient_checks
     from dgrad.errors import WrongGradientError
@@ -109,6 +112,10 @@ def gradcheck(
         sys.stdout.write(text)
     else:
         _print_table(report)
+    unchecked = [check.subject for check in report.checks if check.verdict == UNCHECKED]
+    if unchecked:
+        names = ", ".join(dict.fromkeys(unchecked))
+        print(printable(f"warning: not checked, for want of an example: {names}"), file=sys.stderr)
     if not report.passed:
         count = len(report.wrong)
         told = textwrap.indent("\n".join(map(str, report.wrong)), "  ")

@@ -23,6 +23,15 @@ class Format(enum.StrEnum):
     json = "json"
 
 
+SUFFIXES = {
+    ".dot": Format.dot,
+    ".gv": Format.dot,
+    ".mmd": Format.mermaid,
+    ".mermaid": Format.mermaid,
+    ".json": Format.json,
+}
+
+
 def graph(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML file.")],
     overrides: Annotated[
@@ -30,8 +39,12 @@ def graph(
         typer.Argument(metavar="KEY=VALUE", help="Values of CONFIG to change or to add."),
     ] = None,
     form: Annotated[
-        Format, typer.Option("--format", help="A table, or input for Graphviz, Mermaid, programs.")
-    ] = Format.text,
+        Format | None,
+        typer.Option(
+            "--format",
+            help="A table, or input for Graphviz, Mermaid, programs. By FILE's suffix if left out.",
+        ),
+    ] = None,
     backward: Annotated[
         bool, typer.Option("--backward", help="Also the operations of the backward pass.")
     ] = False,
@@ -52,6 +65,8 @@ def graph(
     if output is not None:
         check_replaceable(output)
     recorded = recorded_graph(load(config, overrides or ()), backward=backward)
+    if form is None:
+        form = SUFFIXES.get("" if output is None else output.suffix.lower(), Format.text)
     if form is Format.text:
         lines = recorded.text(None if output else 200).split("\n")
         text = "\n".join(map(printable, lines)) + "\n"

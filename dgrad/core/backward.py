@@ -215,7 +215,8 @@ def _roots(caller: str, outputs: Any, seeds: Any, record: bool) -> list[tuple[Ed
             if t.data.size != 1:
                 raise GraphError(
                     f"{caller}: the result of {t.node.name} has shape {t.shape}; "
-                    f"only a single element can start without a gradient"
+                    f"only a single element can start without a gradient: pass one of that "
+                    f"shape, or reduce it, by .sum() say"
                 )
             seed = np.ones_like(t.data)
         array = to_array(seed)

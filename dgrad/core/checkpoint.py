@@ -27,12 +27,15 @@ def is_recomputing() -> bool:
     return mode.recomputing > 0
 
 
-def checkpoint(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def checkpoint(
+    function: Callable[..., Any], *args: Any, use_reentrant: bool = False, **kwargs: Any
+) -> Any:
     """function(*args, **kwargs), which saves nothing but its arguments (Chen et al. 2016).
 
     The backward runs it a second time, with the same draws from `dgrad`'s stream (dropout);
     it must then do the same: GraphError if it saves other counts, shapes or dtypes. What it
     changes outside, it changes twice, unless it asks `is_recomputing()`.
+    use_reentrant: taken for programs written for PyTorch; there is one way here, that of False.
     """
     part = _Part(function, args, kwargs)
     with _Numbered(part.pack, part.unpack):

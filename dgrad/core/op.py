@@ -144,8 +144,10 @@ class Op:
             rule, entries = self._compile(joint, "joint", fast=fast)
             return rule, None, dict.fromkeys(self.inputs, entries)
         if self.variadic or self.outputs:
-            kind = "variadic op" if self.variadic else "op with several outputs"
-            raise OpDefinitionError(f"op {self.name}: a {kind} takes a joint rule")
+            kind = "a variadic op" if self.variadic else "an op with several outputs"
+            raise OpDefinitionError(
+                f"op {self.name}: {kind} takes a joint rule: .vjp(rule), with rule(g, ...) -> list"
+            )
         unknown = sorted(set(rules) - set(self.inputs))
         if unknown:
             raise OpDefinitionError(
@@ -181,6 +183,11 @@ class Op:
         if name in self.layout:
             return self.layout.index(name), "", None
         return -1, name, self.statics.get(name)
+
+    @property
+    def has_example(self) -> bool:
+        """Whether its author said at which arguments it can be checked."""
+        return self._example is not None
 
     def example(self, rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Arguments (arrays, static parameters) at which the op can be tried and checked."""

@@ -250,6 +250,10 @@ class Tensor:
     def __int__(self) -> int:
         return int(self.item())
 
+    def __format__(self, spec: str) -> str:
+        """Formatted as its only element; as text without a format."""
+        return format(self.item(), spec) if spec else str(self)
+
     def __index__(self) -> int:
         if self.data.dtype.kind not in "iu" or self.data.size != 1:
             raise DtypeError("only a Tensor of one integer can be an index")

@@ -23,6 +23,7 @@ EXACT = 1e-13  # the part of the sizes of all terms that the two products may di
 FIRM = 30.0  # and how many times the rounding errors that were seen
 
 EPS = float(np.finfo(np.float64).eps)
+Shaken = Callable[[], Sequence[np.ndarray]]
 Look = Callable[[], tuple[np.ndarray, np.ndarray]]  # rows, and the sizes of their terms
 
 
@@ -38,11 +39,14 @@ class Linear:
     size: np.ndarray
     noise: np.ndarray
 
-    def judge_products(self, gradients: Sequence[np.ndarray], exact: float) -> Judgement | None:
+    def judge_products(
+        self, gradients: Sequence[np.ndarray], exact: float, shaken: Shaken
+    ) -> Judgement | None:
         """<g, A d> against <A^T g, d> for each flat gradient A^T g, one a row.
 
-        exact: the part of a derivative that may differ; of all terms together a tenth of it. None
-        where rounding errors would hide a wrong rule.
+        exact: the part of a derivative that may differ; of all terms together a tenth of it.
+        shaken: how much the gradients change when the inputs do by a rounding error; asked for
+        where they seem to be wrong. None where rounding errors would hide a wrong rule.
         """
         analytic = np.array([[g @ d for g in gradients] for d in self.directions])
         sizes = np.array([[np.abs(g) @ np.abs(d) for g in gradients] for d in self.directions])
@@ -52,7 +56,13 @@ class Linear:
         terms = sizes + np.abs(self.values)  # next to 0 where this input plays no part
         if ((rounding > SURE * terms) & (terms > TINY * terms.max(initial=0.0))).any():
             return None
-        return _judgement(analytic, self.values, rounding + max(exact / 10 - EXACT, 0.0) * sizes)
+        allowed = rounding + max(exact / 10 - EXACT, 0.0) * sizes
+        found = _judgement(analytic, self.values, allowed)
+        if found.agrees.all():
+            return found
+        changes = shaken()
+        spread = np.array([[c @ np.abs(d) for c in changes] for d in self.directions])
+        return _judgement(analytic, self.values, allowed + FIRM * spread)
 
     def judge_lines(
         self, probe: Probe, targets: Targets, lines: Sequence[Line], exact: float
@@ -96,9 +106,10 @@ def find_linear(
         along, along_size = probe.at(second, look)
         both, _ = probe.at(first + second, look)
         seen.add(both - up - along + zero, along_size)
-        for part in (1.0, -1.0, NEAR):  # as around 0, so where the leaf stands, and on both sides
-            there, there_size = probe.at(probe.start + first * part, look)
-            seen.add(there - base - (up - zero) * part, there_size)
+        moves = ((first, up, 1.0), (first, up, -1.0), (first, up, NEAR), (second, along, NEAR))
+        for direction, end, part in moves:  # as around 0, so where the leaf stands
+            there, there_size = probe.at(probe.start + direction * part, look)
+            seen.add(there - base - (end - zero) * part, there_size)
     except Exception:  # of a function at arrays that nobody chose for it
         return None
     if not seen.small:

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -163,8 +163,9 @@ class _Comparison:
             for sign in (1.0, -1.0):
                 for array, start, way in zip(arrays, self.starts, signs, strict=True):
                     array[...] = start + np.spacing(start) * way * sign
-                columns = self._gradients() or []
-                found.append([np.zeros(1) if g is None else g for g in columns[i]])
+                columns = cast(list[list[np.ndarray | None]], self._gradients())
+                none = np.zeros(self.starts[i].size)
+                found.append([none if g is None else g for g in columns[i]])
         finally:
             for array, start in zip(arrays, self.starts, strict=True):
                 array[...] = start

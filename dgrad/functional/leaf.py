@@ -91,7 +91,7 @@ class LeafCheck:
         out.unsteady = ""  # of other outputs so far away nobody is told
         products = None
         if linear is not None:
-            products = linear.judge_products(self.rows, exact)
+            products = linear.judge_products(self.rows, exact, shaken)
         if linear is not None and products is not None:
             self.tally.used("adjoint")
             if products.agrees.all():

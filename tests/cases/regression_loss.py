@@ -74,7 +74,7 @@ def _kl(x: Any, target: Any, reduction: str = "mean", log_target: bool = False) 
     safe = np.where(p > 0, p, 1)
     terms = np.where(p > 0, p * (np.log(safe) - np.where(p > 0, x, 0)), 0.0)
     if reduction == "batchmean":
-        return np.sum(terms) / len(x)
+        return np.sum(terms) / (len(x) if np.ndim(x) else 1)
     return reduced(terms, reduction)
 
 
@@ -129,6 +129,7 @@ CASES: dict[str, list[Case]] = {
         *compared(log_chances, chances),
         *compared(log_chances, log_chances, log_target=True)[:7],
         Case(log_chances(3, 2), chances(3, 2), reduction="batchmean"),
+        Case(np.array(-0.7), np.array(0.3), reduction="batchmean", torch=False),
         Case(
             log_chances(0, 2),
             chances(0, 2),

@@ -149,9 +149,9 @@ def test_G02_the_table_tells_what_has_no_example_and_which_input_is_wrong(
 
 
 def test_the_range_of_orders_and_seeds(here: Here) -> None:
-    for order in ("0", "3", "second"):
+    for order in ("0", "4", "second"):
         result = here("gradcheck", "--op", "tanh", "--order", order)
-        assert (result.code, "is not one of '1', '2'" in result.err) == (2, True)
+        assert (result.code, "is not one of '1', '2', '3'" in result.err) == (2, True)
     for seed, code in ((-1, 2), (2**64, 2), (2**64 - 1, 0)):
         assert here("gradcheck", "--op", "tanh", f"--seed={seed}").code == code
 
@@ -228,3 +228,19 @@ def test_nothing_is_written_without_output(here: Here, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
     here("gradcheck", "toy.yaml")
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_op_that_was_not_checked_is_told_on_stderr(here: Here, tmp_path: Path) -> None:
+    (tmp_path / "bare.py").write_text(
+        "import dgrad\n\n@dgrad.op\ndef bare(x, *, size):\n    return x * size\n\n"
+        "bare.vjp(x=lambda g, size: g * size)\n"
+    )
+    write_toy(tmp_path, CLASSES + "plugins: [./bare.py]\n")
+    result = here("gradcheck", "toy.yaml")
+    assert result.code == 0
+    assert "warning: not checked, for want of an example: bare" in result.err
+
+
+def test_order_3_is_checked(here: Here) -> None:
+    result = here("gradcheck", "--op", "tanh", "--order", "3")
+    assert (result.code, "tanh" in result.out) == (0, True)

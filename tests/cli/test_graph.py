@@ -126,3 +126,14 @@ def test_a_file_that_cannot_be_written(here: Here, tmp_path: Path) -> None:
 def test_an_error_in_the_config_is_told_as_always(here: Here) -> None:
     result = here("graph", "toy.yaml", "model.layers=[{linaer: 3}]")
     assert (result.code, "did you mean" in result.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("g.dot", "digraph"), ("g.mmd", "flowchart"), ("g.json", "{"), ("g", "#")]
+)
+def test_the_form_of_a_file_follows_its_suffix(
+    here: Here, tmp_path: Path, name: str, start: str
+) -> None:
+    write_toy(tmp_path, CLASSES)
+    assert here("graph", "toy.yaml", "-o", name).code == 0
+    assert (tmp_path / name).read_text().startswith(start)

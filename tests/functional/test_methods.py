@@ -104,6 +104,12 @@ def test_kink_of_what_is_linear_on_both_sides_is_a_kink(kink):
             assert (check.verdict, check.passed) == ("kink", True)
 
 
+def test_step_function_that_looks_linear_from_some_points_is_not_taken_for_it():
+    for seed in range(60):
+        report = look(lambda x: dgrad.relu(1 - x), np.array([0.9]), seed=seed, order=2)
+        assert report.passed, report.summary()
+
+
 def test_step_within_what_is_linear_elsewhere_is_not_overlooked():
     def flat_in_the_middle(x):
         return x * np.where(np.abs(x.data - 1) < 0.01, 0.0, 1.0) + (np.abs(x.data - 1) < 0.01)

@@ -122,15 +122,17 @@ class _Expected:
             finally:
                 op.raw_rules, op.fast_joint = kept
         if len(self.places) > 1:
-            _compare([self._alone(place) for place in self.places], fast, EXACT)
+            for recorded in (False, True):
+                alone = [self._alone(place, recorded) for place in self.places]
+                _compare(alone, fast, EXACT)
         if self.second:
             _compare(self._recorded_second(), self.second, SECOND)
 
-    def _alone(self, place: int) -> Any:
+    def _alone(self, place: int, recorded: bool) -> Any:
         args = list(self.args)
         args[place] = Tensor(args[place], requires_grad=True)
         out = call(self.name, *args, **self.case.params)
-        return dgrad.grad(out, args[place], self.seed)[0].data
+        return dgrad.grad(out, args[place], self.seed, create_graph=recorded)[0].data
 
     def _recorded_second(self) -> list[Any]:
         inputs = leaves(self.args)

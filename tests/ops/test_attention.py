@@ -25,6 +25,21 @@ def heads() -> tuple[Tensor, Tensor, Tensor]:
     return t(2, 3, 4), t(2, 5, 4, seed=1), t(2, 5, 6, seed=2)
 
 
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("shape", [(5,), (1, 5), (3, 1), (1, 1, 5), (2, 1, 1)])
+def test_a_mask_that_is_repeated_gets_the_sum_of_its_gradients(
+    shape: tuple[int, ...], create_graph: bool
+) -> None:
+    mask = t(*shape, seed=3)
+    whole = Tensor(np.broadcast_to(mask.data, (2, 3, 5)).copy(), requires_grad=True)
+    seed = np.random.default_rng(4).normal(size=(2, 3, 6))
+    (got,) = dgrad.grad(attend(*heads(), mask), mask, seed, create_graph=create_graph)
+    (each,) = dgrad.grad(attend(*heads(), whole), whole, seed)
+    axes = tuple(i for i, n in enumerate((1,) * (3 - len(shape)) + shape) if n == 1)
+    expected = each.data.sum(axis=axes).reshape(shape)
+    np.testing.assert_allclose(got.data, expected, rtol=1e-12, atol=1e-15)
+
+
 BLIND = np.array([True, False, True])[:, None] & np.ones((3, 5), bool)
 MASKS = [BLIND, np.where(BLIND, 0.0, -np.inf), np.where(BLIND, 0.0, -np.inf).astype(np.float32)]
 

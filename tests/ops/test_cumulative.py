@@ -41,6 +41,13 @@ def test_logcumsumexp_is_finite_at_extremes_to_second_order(order: int) -> None:
         assert np.isfinite(found).all()
 
 
+def test_logcumsumexp_does_not_chain_over_the_infinite() -> None:
+    """The steps between an infinite sum and a finite one, 800 away, would overflow."""
+    found = slope(ops.logcumsumexp, [-INF, -800.0, -800.0], [1.0, 1.0, 1.0])
+    np.testing.assert_allclose(found, [0.0, 1.5, 0.5], rtol=1e-12)
+    assert slope(ops.logcumsumexp, [800.0, INF], [1.0, 1.0])[0] == 1.0
+
+
 def test_logcumsumexp_shares_each_gradient_by_the_softmax_so_far() -> None:
     at, seed = np.array([0.3, -1.0, 2.0]), np.array([1.0, 2.0, 3.0])
     expected = np.zeros(3)

@@ -126,7 +126,7 @@ SINGULAR = [
     (ops.erfinv, -3.0, 0.5),
     (ops.lgamma, 0.0, 1.5),
     (ops.lgamma, -2.0, 1.5),
-    (ops.lgamma, -2.0, 1.0),
+    (ops.lgamma, -2.0, 2.0),
     (ops.lgamma, -2.0, -1.5),
     (ops.digamma, 0.0, 1.5),
     (lambda x: ops.polygamma(x, n=1), -1.0, 1.5),

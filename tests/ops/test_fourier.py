@@ -115,3 +115,11 @@ def test_shifts_are_each_others_inverse_and_adjoint(length: int) -> None:
 def test_errors_name_the_transform(call: Any, error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         call(Tensor(REAL, requires_grad=True))
+
+
+def test_a_length_of_minus_1_is_that_of_the_axis() -> None:
+    x = Tensor(np.arange(12.0).reshape(3, 4), requires_grad=True)
+    whole, cut = (np.fft.rfftn(x, s=s, axes=(0, 1)) for s in ((2, 4), (2, -1)))
+    seed = np.arange(6.0).reshape(2, 3) * (1 - 2j)
+    expected, found = (dgrad.grad(out, x, seed)[0].data for out in (whole, cut))
+    np.testing.assert_array_equal(found, expected)

@@ -345,3 +345,11 @@ def test_columns_that_depend_on_each_other_have_no_gradient_in_qr() -> None:
     x = leaf([[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
     with pytest.raises(ParameterError, match="solve: a must be of full rank"):
         dgrad.grad(ops.qr(x).R.sum(), x)
+
+
+@pytest.mark.parametrize("offset", [3, 5, -2, -4])
+def test_a_trace_beside_the_matrix_has_no_slope(offset: int) -> None:
+    x = Tensor(np.ones((2, 3)), requires_grad=True)
+    out = np.trace(x, offset=offset)
+    assert out.data == 0.0
+    np.testing.assert_array_equal(dgrad.grad(out, x)[0].data, np.zeros((2, 3)))

@@ -126,10 +126,24 @@ def test_normalize_leaves_the_zero_vector_alone(p: float, order: int) -> None:
         assert np.isfinite(g.data).all()
 
 
+def test_normalize_by_sums_along_the_first_axis() -> None:
+    x = Tensor(np.array([[1.0, 2.0, -3.0], [3.0, -2.0, 1.0]]), requires_grad=True)
+    (g,) = dgrad.grad(ops.normalize(x, p=1.0, axis=0), x, np.array([[1.0] * 3, [0.0] * 3]))
+    # x / (|x| + |y|) has the slopes |y| / (|x| + |y|)^2 and -x sign(y) / (|x| + |y|)^2
+    np.testing.assert_allclose(g.data * 16, [[3.0, 2.0, 1.0], [-1.0, 2.0, 3.0]], rtol=1e-14)
+
+
 def test_normalize_divides_a_vector_as_long_as_eps_by_a_constant() -> None:
     x = Tensor(np.array([3.0, 4.0]), requires_grad=True)
     (g,) = dgrad.grad(ops.normalize(x, eps=5.0), x, np.array([1.0, 0.0]))
     np.testing.assert_array_equal(g.data, [0.2, 0.0])
+
+
+@pytest.mark.parametrize("p", [1.0, 1.5, 2.0, 3.0])
+def test_normalize_along_an_axis_of_coordinates_is_a_division(p: float) -> None:
+    x = Tensor(np.array([0.0, -2.0]), requires_grad=True)
+    (g,) = dgrad.grad(ops.normalize(x, p=p), x, np.array([1.0, 1.0]))
+    np.testing.assert_array_equal(g.data, [0.5, 0.0])
 
 
 SHAPES: list[tuple[Any, str]] = [

@@ -62,6 +62,13 @@ def test_the_gradient_of_a_norm_at_zero_is_zero(order: Any) -> None:
     np.testing.assert_allclose(rows, [[0, 0], [1 if order != -INF else 0, 0]], rtol=1e-14)
 
 
+@pytest.mark.parametrize("order", [1, 1.5, 2, 3, np.inf, -1])
+def test_a_norm_of_one_is_like_any_other(order: Any) -> None:
+    x = Tensor(np.array([-1.0]), requires_grad=True)
+    (g,) = dgrad.grad(np.linalg.vector_norm(x, ord=order), x)
+    np.testing.assert_array_equal(g.data, [-1.0])
+
+
 def test_a_zero_beside_other_elements_has_no_slope_in_any_norm() -> None:
     for order in (0.5, 1, 1.5, 2, 3):
         assert slope(lambda x, p=order: x.norm(p), [0.0, 3.0])[0] == 0.0

@@ -94,6 +94,13 @@ def test_percentile_is_quantile_of_a_hundredth() -> None:
         )
 
 
+def test_a_descending_sort_puts_gradients_back_along_its_axis() -> None:
+    seed = [[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]]
+    at = [[1.0, 6.0, 2.0], [4.0, 3.0, 5.0]]
+    found = slope(lambda x: ops.sort(x, axis=0, descending=True) * np.array(seed), at)
+    np.testing.assert_array_equal(found, [[10.0, 2.0, 30.0], [1.0, 20.0, 3.0]])
+
+
 def test_integers_are_sorted_and_their_quantiles_are_floats() -> None:
     at = np.array([3, 1, 2, 7])
     assert ops.sort(at).dtype == at.dtype
