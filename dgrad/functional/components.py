@@ -25,6 +25,7 @@ __all__ = ["check_all", "check_layer", "check_op"]
 
 ENTRIES = 100  # that are checked of one input of a layer
 BATCH = 3  # examples that a layer is given
+SHAPES = ((3, 4), (3, 3))  # of arrays that are tried on an op without an example
 
 
 def check_op(name: str, *, order: int = 2, seed: int = 0) -> list[Check]:
@@ -33,7 +34,7 @@ def check_op(name: str, *, order: int = 2, seed: int = 0) -> list[Check]:
     Also that its gradients are the same recorded (`vjp`) and raw (`fast_vjp`), asked for together
     and alone (joint rules are told `needs`), for a seed that is not contiguous, and in float32. An
     op without any rule has verdict "missing", an exception "error"; but where an op has no
-    example, and the arrays it gets instead do not suit it, it is skipped.
+    example, and none of the arrays that are tried instead suit it, it is skipped.
     """
     op: Op = registry.ops[name].op
     if not op.differentiable:
@@ -45,7 +46,10 @@ def check_op(name: str, *, order: int = 2, seed: int = 0) -> list[Check]:
 
 
 def _check_op(op: Op, function: Callable[..., Any], order: int, seed: int) -> list[Check]:
-    args, params = op.example(generator_for(seed, f"example of op {op.name}"))
+    arguments = _arguments(op, function, seed)
+    if arguments is None:
+        return [Check("op", op.name, "", "skipped: no example", note=_op_example(op))]
+    args, params = arguments
     checks = [
         Check("op", op.name, _label(op, i), "skipped: no gradient", note=note)
         for i, value in enumerate(args)
@@ -54,14 +58,31 @@ def _check_op(op: Op, function: Callable[..., Any], order: int, seed: int) -> li
     subject = _at(op, function, args, params, np.float64)
     if not subject.leaves:
         return checks
-    if op._example is None and not suits(subject.call):
-        return [Check("op", op.name, "", "skipped: no example", note=_op_example(op))]
     found = check_orders(subject, order, Settings(seed=seed))
     if all(check.passed for check in found):
         rounded = [_rounded(value) if has_gradient(value) else value for value in args]
         single, double = (_at(op, function, rounded, params, d) for d in (np.float32, np.float64))
         found += consistency(subject, seed) + single_precision(single, double, seed)
     return checks + found
+
+
+def _arguments(
+    op: Op, function: Callable[..., Any], seed: int
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """The op's example; if it has none the first of some arrays that suit it, None if none do."""
+    rng = generator_for(seed, f"example of op {op.name}")
+    if op.has_example:
+        return op.example(rng)
+    count = 2 if op.variadic else len(op.inputs)
+    for shape in SHAPES:
+        for positive in (False, True):
+            args = tuple(
+                rng.uniform(0.5, 2.0, shape) if positive else rng.normal(size=shape)
+                for _ in range(count)
+            )
+            if suits(_at(op, function, args, {}, np.float64).call):
+                return args, {}
+    return None
 
 
 def _at(
@@ -111,7 +132,8 @@ def _op_example(op: Op) -> str:
     count = 2 if op.variadic else len(op.inputs)
     arrays = ", ".join(["rng.normal(size=(3, 4))"] * count)
     return (
-        f"normal arrays of shape (3, 4) do not suit it: say at which it is to be checked, as in "
+        f"random arrays of shape (3, 4) or (3, 3) do not suit it: say at which it is to be "
+        f"checked, as in "
         f"@op(example=lambda rng: (({arrays},), {{}})): its arrays, and static parameters by name"
     )
 

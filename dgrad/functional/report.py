@@ -142,6 +142,9 @@ class Report:
     def __bool__(self) -> bool:
         return self.passed
 
+    def __str__(self) -> str:
+        return self.summary()
+
     def counts(self) -> dict[str, int]:
         """How many checks ended with each verdict, sorted by name."""
         return dict(sorted(Counter(check.verdict for check in self.checks).items()))

@@ -472,6 +472,26 @@ def test_op_without_example_that_normal_arrays_do_not_suit_is_skipped(scratch):
     assert "op picky" in Report([check]).summary()
 
 
+@pytest.mark.parametrize(
+    ("forward", "backward"),
+    [
+        (lambda x: np.log(x), lambda g, x: g / x),
+        (lambda x: np.trace(np.linalg.inv(x)), None),
+        (lambda x: x @ x, lambda g, x: g @ np.swapaxes(x, 0, 1) + np.swapaxes(x, 0, 1) @ g),
+    ],
+)
+def test_op_without_example_is_checked_at_arrays_that_suit_it(forward, backward, scratch):
+    def tried(x):
+        return forward(x)
+
+    op = dgrad.op(tried)
+    inverse = dgrad.ops.inv
+    op.vjp(x=backward or (lambda g, x: -g * np.swapaxes(inverse(x) @ inverse(x), 0, 1)))
+    assert {c.verdict for c in check_op("tried")} == {"ok"}
+    op.vjp(x=lambda g, x: g * x)
+    assert {c.verdict for c in check_op("tried")} == {"wrong"}
+
+
 @pytest.mark.parametrize("order", [1, 2])
 def test_op_without_any_rule_has_failed(order, scratch):
     @dgrad.op
@@ -725,3 +745,8 @@ def test_bad_calls():
         gradcheck(lambda x: x.data, X)
     with pytest.raises(ValueError, match="1 inputs but 2 names"):
         gradcheck(dgrad.exp, X, names=["a", "b"])
+
+
+def test_a_report_is_printed_as_its_summary():
+    report = dgrad.gradcheck(np.exp, Tensor([1.0, 2.0]))
+    assert str(report) == report.summary()
