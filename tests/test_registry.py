@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dgrad.errors import DgradError, ParameterError
+from dgrad.errors import DgradError, ParameterError, UnknownNameError
 from dgrad.registry import Count, Fraction, Positive, Registry
 
 
@@ -62,3 +62,36 @@ def test_a_registry_that_checks_nothing_holds_what_it_was_given() -> None:
     assert plain.register("shrink")(shrink) is shrink
     assert plain["shrink"] is shrink
     assert plain["shrink"](1, by=-1) == 1
+
+
+def test_a_cell_that_is_run_again_may_define_its_component_again() -> None:
+    """Only in __main__, and only the same name of the same place: a module's is a mistake."""
+    registry = Registry[Any]("thing", checks=False)
+
+    def made(module: str, name: str = "cell") -> Any:
+        def component() -> None: ...
+
+        component.__module__, component.__qualname__ = module, name
+        return component
+
+    registry.register("a")(made("__main__"))
+    again = registry.register("a")(made("__main__"))
+    assert registry["a"] is again
+    registry.register("b")(made("library"))
+    for name, other in (
+        ("a", made("__main__", "other")),
+        ("a", made("library")),
+        ("b", made("library")),
+    ):
+        with pytest.raises(DgradError, match="registered already"):
+            registry.register(name)(other)
+
+
+def test_a_long_list_of_names_is_not_part_of_the_error() -> None:
+    registry = Registry[Any]("thing", checks=False)
+    for number in range(100):
+        registry.register(f"name{number}")(lambda: None)
+    with pytest.raises(UnknownNameError) as caught:
+        registry["nam7"]
+    assert "did you mean" in str(caught.value)
+    assert "known:" not in str(caught.value)

@@ -128,6 +128,13 @@ def test_B64_a_second_run_that_does_otherwise_is_detected() -> None:
     assert x.grad is None
 
 
+def test_programs_written_for_pytorch_may_name_the_way() -> None:
+    x = leaf(3, 4)
+    for named in (True, False):
+        out = checkpoint(block, x, use_reentrant=named, scale=0.5)
+        np.testing.assert_array_equal(out.data, block(x, scale=0.5).data)
+
+
 def test_retaining_the_graph_runs_the_part_again() -> None:
     x = leaf(3)
     runs: list[int] = []

@@ -133,6 +133,8 @@ def test_python_values() -> None:
     assert int(Tensor([3.7])) == 3
     assert [10, 20, 30][Tensor(1)] == 20
     assert bool(Tensor([0.0])) is False
+    assert f"{leaf(2.5):.3f} {Tensor(7):>3}" == "2.500   7"
+    assert f"{Tensor([1.0, 2.0])}" == str(Tensor([1.0, 2.0]))
     assert Tensor([[1, 2], [3, 4]]).tolist() == [[1, 2], [3, 4]]
     assert [t.item() for t in Tensor([1, 2])] == [1, 2]
 
