@@ -1,4 +1,4 @@
-"""From a checked config to live objects: data, model, loss, metrics, optimizer, schedule.
+"""From a checked config to live objects: model, loss, metrics, optimizer, schedule.
 
 What only construction can find out (a size that does not fit, a wrong kind of target) is reported
 like every other config error: at its line.
@@ -6,23 +6,18 @@ like every other config error: at its line.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from dgrad.config.data import TRIAL, LoadedData
 from dgrad.config.document import Config
-from dgrad.config.marks import Mark, Problems, quote, suggest
+from dgrad.config.marks import Problems, quote, suggest
 from dgrad.config.model import build_model, with_batch, without_gradient
+from dgrad.config.places import place, placed
 from dgrad.config.schema import resolve_references
-from dgrad.config.task import is_implied
-from dgrad.config.values import Component
-from dgrad.data.dataset import Dataset
-from dgrad.data.split import Split, check_classes, duplicate_rows, split
 from dgrad.errors import ConfigError, DataError, ResourceError
 from dgrad.nn.loss import BCEWithLogitsLoss
 from dgrad.nn.memory import available_memory
@@ -30,167 +25,7 @@ from dgrad.nn.module import Module
 from dgrad.optim.schedules import Length
 from dgrad.train.trainer import Examples, Settings, Trainer
 
-__all__ = [
-    "LoadedData",
-    "build_loss",
-    "build_metrics",
-    "build_trainer",
-    "load_data",
-    "read_data",
-    "with_data",
-]
-
-
-@dataclass(frozen=True)
-class LoadedData:
-    """The data of a run, split and transformed.
-
-    inputs: (n, ...) transformed; warnings: what the user should know before training.
-    """
-
-    dataset: Dataset
-    split: Split
-    transforms: tuple[Any, ...]
-    inputs: np.ndarray
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def scope(self) -> dict[str, Any]:
-        """What `$data.x` can refer to."""
-        known: dict[str, Any] = {"features": math.prod(self.inputs.shape[1:])}
-        if self.dataset.class_names is None:
-            known["targets"] = 1
-        else:
-            known["classes"] = len(self.dataset.class_names)
-        return {"data": known}
-
-    def examples(self, output_shape: tuple[int, ...], dtype: str) -> dict[str, Examples]:
-        """The rows of every split that has any; number targets take the model's output shape."""
-        targets = self.dataset.targets
-        if self.dataset.class_names is None:
-            targets = targets.astype(dtype).reshape(len(targets), *output_shape)
-        inputs = _floats_as(self.inputs, dtype)
-        rows = {name: getattr(self.split, name) for name in ("train", "val", "test")}
-        return {name: Examples(inputs[r], targets[r]) for name, r in rows.items() if len(r)}
-
-    def trial_rows(self, dtype: str) -> np.ndarray:
-        """Inputs to try a model on: the first and the last training row, (2, ...)."""
-        return _floats_as(self.inputs[self.split.train[_TRIAL]], dtype)
-
-
-_TRIAL = [0, -1]  # of the training rows; two also where there is one
-
-
-def _floats_as(inputs: np.ndarray, dtype: str) -> np.ndarray:
-    """`inputs` in the dtype of training; integers, which a layer may look up, stay."""
-    return inputs.astype(dtype, copy=False) if inputs.dtype.kind == "f" else inputs
-
-
-def read_data(config: Config) -> Dataset:
-    """What the config's reader reads. Raises DataError with its place in the config, ConfigError.
-
-    Targets of the wrong kind altogether are read as what they are: `build_loss` refuses them.
-    """
-    reader = config.data.reader
-    dataset: Dataset
-    try:
-        with _placed(lambda fault: _reader_mark(reader, fault), f"data.{reader.name}"):
-            dataset = reader.make()
-    except DataError:
-        other = _read_otherwise(reader) if is_implied(reader) else None
-        if other is None:
-            raise
-        dataset = other
-    return dataset
-
-
-def _read_otherwise(reader: Component) -> Dataset | None:
-    """The data read without regard to the loss, where that gives targets of the other kind.
-
-    None where some cell is at fault: a column with a number among its classes is such a column.
-    """
-    task = reader.arguments["task"]
-    try:
-        read: Dataset = replace(reader, arguments={**reader.arguments, "task": "auto"}).make()
-    except DataError:
-        return None
-    names = read.class_names
-    if task == "classes":
-        return read if names is None else None
-    return read if names is not None and not any(map(_is_number, names)) else None
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-@contextmanager
-def _placed(mark: Callable[[str], Mark | None], where: str) -> Iterator[None]:
-    """A DataError raised within begins with its place in the config; mark: of a fault id."""
-    try:
-        yield
-    except DataError as error:
-        found = mark(error.fault)
-        place = f"{found.file}:{found.line}:{found.column} " if found and found.line else ""
-        raise DataError(f"{place}{where}: {error}", fault=error.fault) from error
-
-
-def _reader_mark(reader: Component, fault: str) -> Mark:
-    """Where the config writes what a fault in the data is about."""
-    paths = [key for key, value in reader.arguments.items() if isinstance(value, Path)]
-    keys = {"D01": paths, "D06": ["target"], "D08": ["target"]}.get(fault, [])
-    return next((reader.marks[key] for key in keys if key in reader.marks), reader.mark)
-
-
-def load_data(
-    config: Config, dataset: Dataset, state: Mapping[str, Mapping[str, Any]] | None = None
-) -> LoadedData:
-    """Split and transform. state: of fitted transforms, by position; fitted here if None.
-
-    Raises DataError, ConfigError.
-    """
-    with _placed(lambda fault: _place(config, "data", "split"), "data.split"):
-        parts, warnings = _split(config, dataset)
-    for pair, count in duplicate_rows(dataset.inputs, parts).items():
-        if count:
-            first, second = pair.split("/")
-            warnings.append(f"{count} rows of the {second} split are also in the {first} split")
-    inputs = dataset.inputs
-    made = []
-    for i, component in enumerate(config.data.transforms):
-        transform = component.make()
-        if state is None:
-            transform.fit_to(inputs[parts.train])
-            if transform.constant_columns:
-                count = transform.constant_columns
-                warnings.append(f"{component.name}: {count} features are constant in training")
-        else:
-            transform.load_state(state.get(str(i), {}))
-        inputs = transform.apply(inputs)
-        made.append(transform)
-    return LoadedData(dataset, parts, tuple(made), inputs, warnings)
-
-
-def _split(config: Config, dataset: Dataset) -> tuple[Split, list[str]]:
-    """The parts, and what is to be known about their classes."""
-    choice, names, warnings = config.data.split, dataset.class_names, []
-    parts = split(
-        dataset.targets,
-        val=choice.val,
-        test=choice.test,
-        stratify=choice.stratify,
-        seed=config.seed,
-    )
-    if names is not None and len(names) == 1:
-        warnings.append(f"all rows are of class {names[0]!r}: there is nothing to learn")
-    if names is not None:
-        for name, missing in check_classes(dataset.targets, parts, names).items():
-            warnings.append(f"the {name} split has no row of class {', '.join(missing)}")
-    return parts, warnings
+__all__ = ["build_loss", "build_metrics", "build_trainer", "with_data"]
 
 
 def with_data(config: Config, data: LoadedData) -> Config:
@@ -227,7 +62,7 @@ def build_loss(config: Config, data: LoadedData, output_shape: tuple[int, ...]) 
         hint = "leave reduction out"
         raise ConfigError([component.problem(message, "reduction", fault="C22", hint=hint)])
     if isinstance(loss, BCEWithLogitsLoss):
-        with _placed(lambda fault: component.mark, component.where):
+        with placed(lambda fault: component.mark, component.where):
             _check_shares(data.dataset.targets)
     return loss
 
@@ -302,7 +137,7 @@ def build_trainer(config: Config, data: LoadedData) -> Trainer:
     train = config.train
     stop = train.early_stop
     data.warnings.extend(_doubts(config, per_epoch))
-    unreached = without_gradient(config, model, loss, out, splits["train"].targets[_TRIAL])
+    unreached = without_gradient(config, model, loss, out, splits["train"].targets[TRIAL])
     if unreached:
         data.warnings.append(f"no gradient of the loss reaches {', '.join(unreached)}")
     settings = Settings(
@@ -381,16 +216,5 @@ def _check_monitored(config: Config, trainer: Trainer) -> None:
             where = ".".join(("train", *keys))
             text = f"{where}: nothing called {quote(name)} is measured"
             hint = f"{suggest(name, known)}   there is: {', '.join(known)}".strip()
-            problems.add("C22", _place(config, "train", *keys), text, hint)
+            problems.add("C22", place(config, "train", *keys), text, hint)
     problems.raise_if_any()
-
-
-def _place(config: Config, *keys: str) -> Mark:
-    """Where the config writes the value at `keys`, or what would hold it."""
-    node: Any = config.tree
-    for key in keys:
-        if key not in getattr(node, "entries", {}):
-            break
-        node = node.entries[key].value
-    mark: Mark = node.mark
-    return mark

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from dgrad.config import yaml
-from dgrad.config.build import LoadedData, build_trainer, load_data, read_data
+from dgrad.config.build import build_trainer
+from dgrad.config.data import LoadedData, load_data, read_data
 from dgrad.config.document import Config, from_text
 from dgrad.data.dataset import Dataset
 from dgrad.errors import CheckpointError, DataError, DgradError, ParameterError

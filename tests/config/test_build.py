@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from dgrad.config import document
-from dgrad.config.build import LoadedData, build_trainer, load_data, read_data, with_data
+from dgrad.config.build import build_trainer, with_data
+from dgrad.config.data import LoadedData, load_data, read_data
 from dgrad.config.document import Config, load
 from dgrad.config.model import build_model, layer_names
 from dgrad.core.tensor import Tensor

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from dgrad.config import document
-from dgrad.config.build import build_trainer, load_data, read_data
+from dgrad.config.build import build_trainer
+from dgrad.config.data import load_data, read_data
 from dgrad.config.document import load
 from dgrad.core.tensor import Tensor
 from dgrad.errors import ConfigError, DataError
