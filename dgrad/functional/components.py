@@ -24,7 +24,6 @@ from dgrad.functional.subject import Subject, private
 __all__ = ["check_all", "check_layer", "check_op"]
 
 ENTRIES = 100  # that are checked of one input of a layer
-BATCH = 3  # examples that a layer is given
 SHAPES = ((3, 4), (3, 3))  # of arrays that are tried on an op without an example
 
 
@@ -150,47 +149,49 @@ def _reported(kind: str, name: str, checks: Callable[[], list[Check]]) -> list[C
 def check_layer(name: str, *, order: int = 1, seed: int = 0) -> list[Check]:
     """Check the registered layer `name` by its input and every parameter, in training mode.
 
-    It is built from its `example`: arguments, and the shape of an input without batch axis, or
-    an array that is the input (for layers that take integers). A layer that has no example of its
-    own, and cannot be built or called without, is skipped.
+    It is built from its `example`: inputs, and arguments. A layer that has no example of its own,
+    and cannot be built or called without, is skipped.
     """
     layer = registry.layers[name]
     own = any("example" in vars(base) for base in layer.__mro__ if base is not dgrad.nn.Module)
     if not own and not suits(real_outputs(lambda: _tried(layer, seed))):
         note = (
-            "it cannot be tried without arguments: give it a classmethod example() that returns "
-            "(arguments, input shape without batch), such as ({'out_features': 3}, (4,))"
+            "it cannot be tried without arguments: give it a classmethod example(cls, rng) that "
+            "returns (inputs, arguments), such as (rng.normal(size=(3, 4)),), {'out_features': 3}"
         )
         return [Check("layer", name, "", "skipped: no example", note=note)]
     return _reported("layer", name, lambda: _check_layer(name, layer, order, seed))
 
 
 def _check_layer(name: str, layer: Any, order: int, seed: int) -> list[Check]:
-    module, x = _built(layer, seed)
-    leaves = {"input": x} if x.requires_grad else {}
-    leaves.update((key, p) for key, p in module.named_parameters() if p.requires_grad)
-    checks = []
-    if not x.requires_grad:
-        note = "it holds no floats"
-        checks.append(Check("layer", name, "input", "skipped: no gradient", note=note))
-    call = real_outputs(steady(module, lambda: module(x)))
+    module, inputs = _built(layer, seed)
+    labels = [f"input[{i}]" for i in range(len(inputs))] if len(inputs) > 1 else ["input"]
+    named = dict(zip(labels, inputs, strict=True)) | dict(module.named_parameters())
+    note = "it holds no floats"
+    checks = [
+        Check("layer", name, label, "skipped: no gradient", note=note)
+        for label, x in zip(labels, inputs, strict=True)
+        if not x.requires_grad
+    ]
+    leaves = {key: t for key, t in named.items() if t.requires_grad}
+    call = real_outputs(steady(module, lambda: module(*inputs)))
     subject = Subject("layer", name, call, leaves)
     return checks + check_orders(subject, order, Settings(seed=seed, limit=ENTRIES))
 
 
 def _tried(layer: Any, seed: int) -> Any:
-    module, x = _built(layer, seed)
-    return module(x)
+    module, inputs = _built(layer, seed)
+    return module(*inputs)
 
 
-def _built(layer: Any, seed: int) -> tuple[Any, Tensor]:
-    """The layer of its example in float64, and an input for it."""
-    arguments, given = layer.example()
-    rng = generator_for(seed, f"example of layer {layer.__name__}")
-    value = given if isinstance(given, np.ndarray) else rng.normal(size=(BATCH, *given))
+def _built(layer: Any, seed: int) -> tuple[Any, list[Tensor]]:
+    """The layer of its example in float64, and the inputs for it."""
+    values, arguments = layer.example(generator_for(seed, f"example of layer {layer.__name__}"))
+    arrays = [np.asarray(value) for value in values]
     with undisturbed(), stream.at(seed):  # initialisation draws from it
-        module = layer(**arguments, **layer.infer(value.shape[1:])).double()
-    return module, private(value) if value.dtype.kind == "f" else Tensor(value)
+        inferred = layer.infer(*(array.shape[1:] for array in arrays))
+        module = layer(**arguments, **inferred).double()
+    return module, [private(a) if a.dtype.kind == "f" else Tensor(a) for a in arrays]
 
 
 def check_all(

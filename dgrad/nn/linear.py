@@ -79,16 +79,16 @@ class Linear(Module):
         )
 
     @classmethod
-    def infer(cls, shape: tuple[int, ...]) -> dict[str, Any]:
+    def infer(cls, *shapes: tuple[int, ...]) -> dict[str, Any]:
         """in_features: the length of the last axis. Raises ShapeError when there is none."""
-        if not shape:
+        if not shapes[0]:
             raise ShapeError("linear: needs inputs of shape (batch, features), got (batch,)")
-        return {"in_features": shape[-1]}
+        return {"in_features": shapes[0][-1]}
 
     @classmethod
-    def example(cls) -> tuple[dict[str, Any], tuple[int, ...]]:
+    def example(cls, rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Four features to three."""
-        return {"out_features": 3}, (4,)
+        return (rng.normal(size=(3, 4)),), {"out_features": 3}
 
 
 @layers.register("identity")

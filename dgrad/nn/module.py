@@ -55,11 +55,13 @@ class Module:
     reading `self.weight` costs nothing extra and `super().__init__()` has nothing to prepare.
     A list of modules goes into a Sequential or a ModuleList: a plain list is not searched.
 
-    `inferred` names constructor parameters that `infer` can tell from the input's shape; a config
-    leaves them out.
+    `inferred` names constructor parameters that `infer` can tell from the inputs' shapes; a config
+    leaves them out. `arity` is how many inputs `forward` takes, at least and at most (None: any
+    number): what a config may list under `from`.
     """
 
     inferred: ClassVar[tuple[str, ...]] = ()
+    arity: ClassVar[tuple[int, int | None]] = (1, 1)
     training: bool = True
 
     _buffers: Mapping[str, bool] = {}  # name -> whether it belongs to the state
@@ -86,14 +88,14 @@ class Module:
         return ""
 
     @classmethod
-    def infer(cls, shape: tuple[int, ...]) -> dict[str, Any]:
-        """The `inferred` arguments for inputs of `shape`, batch axis left out."""
+    def infer(cls, *shapes: tuple[int, ...]) -> dict[str, Any]:
+        """The `inferred` arguments for inputs of `shapes`, one for each, batch axes left out."""
         return {}
 
     @classmethod
-    def example(cls) -> tuple[dict[str, Any], tuple[int, ...]]:
-        """Arguments without the inferred ones, and an input shape without batch axis, to try."""
-        return {}, (4,)
+    def example(cls, rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Inputs to try it on, (batch, ...) each, and the arguments that are not inferred."""
+        return (rng.normal(size=(3, 4)),), {}
 
     # -- what it holds ------------------------------------------------------------------------
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from dgrad.nn.module import Module
 from dgrad.ops.shape import flatten
 from dgrad.registry import layers
@@ -29,6 +31,6 @@ class Flatten(Module):
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
     @classmethod
-    def example(cls) -> tuple[dict[str, Any], tuple[int, ...]]:
+    def example(cls, rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """A grid of 2 by 3."""
-        return {}, (2, 3)
+        return (rng.normal(size=(3, 2, 3)),), {}

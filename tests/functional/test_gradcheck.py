@@ -539,10 +539,41 @@ def test_layer_of_integers_gives_an_array_as_its_example(scratch):
             return dgrad.square(self.weight[x])
 
         @classmethod
-        def example(cls):
-            return {}, np.array([[0, 3], [3, 1]])
+        def example(cls, rng):
+            return (np.array([[0, 3], [3, 1]]),), {}
 
     assert verdicts(check_layer("table")) == {"input": "skipped: no gradient", "weight": "ok"}
+
+
+def test_layer_of_two_inputs_is_checked_by_each(scratch):
+    @dgrad.op
+    def halved(x):
+        return x * 0.5
+
+    halved.vjp(x=lambda g: g * 0.50005)
+
+    @registry.layers.register("weighted")
+    class Weighted(nn.Module):
+        arity = (2, 2)
+        inferred = ("first", "second")
+
+        def __init__(self, first, second):
+            super().__init__()
+            self.weight = nn.Parameter(np.ones((first, second)))
+
+        def forward(self, x, y):
+            return x @ self.weight @ halved(y)
+
+        @classmethod
+        def infer(cls, *shapes):
+            return {"first": shapes[0][-1], "second": shapes[1][-2]}
+
+        @classmethod
+        def example(cls, rng):
+            return (rng.normal(size=(2, 1, 3)), rng.normal(size=(2, 2, 4))), {}
+
+    found = verdicts(check_layer("weighted"))
+    assert found == {"input[0]": "ok", "input[1]": "wrong", "weight": "ok"}
 
 
 def test_layer_without_example_is_skipped(scratch):
@@ -553,7 +584,7 @@ def test_layer_without_example_is_skipped(scratch):
 
     (check,) = check_layer("unknown")
     assert (check.verdict, check.passed) == ("skipped: no example", True)
-    assert "classmethod example() that returns (arguments, input shape" in check.note
+    assert "classmethod example(cls, rng) that returns (inputs, arguments)" in check.note
     assert "layer unknown" in Report([check]).summary()
 
 

@@ -31,14 +31,19 @@ LOSSES = {
 }
 
 
+def arguments_of(cls, extra):
+    """Inputs and arguments of its example, and those to try besides."""
+    (x,), arguments = cls.example(np.random.default_rng(0))
+    if extra and cls is nn.Flatten:
+        x = np.stack([x, -x], axis=-1)
+    return x, {**cls.infer(x.shape[1:]), **arguments, **extra}
+
+
 def build(name, extra):
-    """A float64 layer in eval mode, and inputs of the shape of its example."""
+    """A float64 layer in eval mode, and the input of its example."""
     cls = registry.layers[name]
-    arguments, shape = cls.example()
-    layer = cls(**cls.infer(shape), **arguments, **extra).double().eval()
-    return layer, np.random.default_rng(0).normal(
-        size=(2, *shape, 2) if extra and name == "flatten" else (2, *shape)
-    )
+    x, arguments = arguments_of(cls, extra)
+    return cls(**arguments).double().eval(), x
 
 
 def test_every_layer_and_loss_has_a_case():
@@ -50,16 +55,10 @@ def test_every_layer_and_loss_has_a_case():
 def test_layer_agrees_with_pytorch(name, extra):
     torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
     layer, x = build(name, extra)
-    arguments, _ = type(layer).example()
+    _, arguments = arguments_of(type(layer), extra)
     if name == "softmax" or name == "log_softmax":
-        extra = {"dim": -1, **extra}
-    theirs = (
-        getattr(torch.nn, type(layer).__name__)(
-            **type(layer).infer(x.shape[1:]), **arguments, **extra
-        )
-        .double()
-        .eval()
-    )
+        arguments = {"dim": -1, **arguments}
+    theirs = getattr(torch.nn, type(layer).__name__)(**arguments).double().eval()
     theirs.load_state_dict({k: torch.tensor(v) for k, v in layer.state_dict().items()})
     ours_in = dgrad.Tensor(x, requires_grad=True)
     theirs_in = torch.tensor(x, requires_grad=True)
