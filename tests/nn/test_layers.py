@@ -5,25 +5,12 @@ import pytest
 
 import dgrad
 from dgrad import nn, registry
-from dgrad.errors import ParameterError, ShapeError
+from dgrad.errors import ConfigError, ParameterError, ShapeError
+from tests.nn.cases import CASES, RANGES, SHAPES, Case
+from tests.nn.cases.case import component, made
 
-# layer -> arguments to try besides none; the PyTorch class has the same name and arguments.
-LAYERS = {
-    "dropout": [{"p": 0.0}],
-    "flatten": [{"start_dim": 0}, {"start_dim": 1, "end_dim": 2}],
-    "gelu": [{"approximate": "tanh"}],
-    "identity": [],
-    "leaky_relu": [{"negative_slope": 0.3}],
-    "linear": [{"bias": False}],
-    "log_softmax": [{"dim": 0}],
-    "relu": [],
-    "sigmoid": [],
-    "silu": [],
-    "softmax": [{"dim": 0}],
-    "softplus": [{"beta": 2.5}],
-    "tanh": [],
-}
-CASES = [(name, extra) for name, more in LAYERS.items() for extra in ({}, *more)]
+EVERY = [case for cases in CASES.values() for case in cases]
+MODES = [(case, training) for case in EVERY for training in case.modes]
 LOSSES = {
     "cross_entropy": lambda rng: (rng.normal(size=(5, 3)), rng.integers(0, 3, 5)),
     "mse": lambda rng: (rng.normal(size=(5, 3)), rng.normal(size=(5, 3))),
@@ -31,59 +18,112 @@ LOSSES = {
 }
 
 
-def arguments_of(cls, extra):
-    """Inputs and arguments of its example, and those to try besides."""
-    (x,), arguments = cls.example(np.random.default_rng(0))
-    if extra and cls is nn.Flatten:
-        x = np.stack([x, -x], axis=-1)
-    return x, {**cls.infer(x.shape[1:]), **arguments, **extra}
+def label(value):
+    """Cases are shown by their YAML."""
+    return value.text if isinstance(value, Case) else None
 
 
-def build(name, extra):
-    """A float64 layer in eval mode, and the input of its example."""
-    cls = registry.layers[name]
-    x, arguments = arguments_of(cls, extra)
-    return cls(**arguments).double().eval(), x
+def several(made):
+    """The outputs of a layer as a list."""
+    return list(made) if isinstance(made, tuple | list) else [made]
+
+
+def weighted(outputs, make):
+    """The sum of all outputs times fixed numbers, to walk back from; make: array -> tensor."""
+    rng = np.random.default_rng(2)
+    weights = [rng.normal(size=tuple(out.shape)) for out in outputs]
+    return sum((out * make(w)).sum() for out, w in zip(outputs, weights, strict=True))
+
+
+def ours(case, layer, dtype=np.float64):
+    """All that a call of our layer and the walk back leave, name -> array."""
+    inputs = [x.astype(dtype) if x.dtype.kind == "f" else x for x in case.arrays()]
+    inputs = [dgrad.Tensor(x, requires_grad=x.dtype.kind == "f") for x in inputs]
+    outputs = several(case.call(layer, *inputs))
+    weighted(outputs, lambda w: w.astype(dtype)).backward()
+    found = {f"output {i}": out for i, out in enumerate(outputs)}
+    found |= {f"gradient of input {i}": x.grad for i, x in enumerate(inputs)}
+    found |= {f"gradient of {name}": p.grad for name, p in layer.named_parameters()}
+    found = {name: t.data for name, t in found.items() if t is not None}
+    trained = {name for name, _ in layer.named_parameters()}
+    return found | {k: v for k, v in layer.state_dict().items() if k not in trained}
+
+
+def theirs(case, layer, state, torch):
+    """The same of PyTorch's layer, started from `state`; gradients by our parameters' names."""
+    trained = {name for name, _ in layer.named_parameters()}
+    leaves = {k: torch.tensor(v, requires_grad=k in trained) for k, v in state.items()}
+    buffers = {k: v for k, v in leaves.items() if k not in trained}
+    inputs = [torch.tensor(x, requires_grad=x.dtype.kind == "f") for x in case.arrays()]
+    module, given = case.torch_layer(torch).train(layer.training), case.state(dict(leaves))
+    assert given.keys() == module.state_dict().keys()
+
+    def called(*inputs):
+        return torch.func.functional_call(module, given, inputs)
+
+    outputs = several(case.call(called, *inputs))
+    weighted(outputs, torch.tensor).backward()
+    found = {f"output {i}": out.detach() for i, out in enumerate(outputs)}
+    found |= {f"gradient of input {i}": x.grad for i, x in enumerate(inputs)}
+    found |= {f"gradient of {name}": leaves[name].grad for name in trained}
+    return {name: t.numpy() for name, t in (found | buffers).items() if t is not None}
 
 
 def test_every_layer_and_loss_has_a_case():
-    assert registry.layers.names() == sorted(LAYERS)
+    assert registry.layers.names() == sorted(CASES)
     assert registry.losses.names() == sorted(LOSSES)
+    for name, cases in CASES.items():
+        assert {component(case.text).name for case in cases} == {name}
 
 
-@pytest.mark.parametrize(("name", "extra"), CASES)
-def test_layer_agrees_with_pytorch(name, extra):
+@pytest.mark.parametrize(("case", "training"), MODES, ids=label)
+def test_layer_agrees_with_pytorch(case, training):
+    """Outputs, gradients of inputs and parameters, and what the call leaves in the buffers."""
     torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
-    layer, x = build(name, extra)
-    _, arguments = arguments_of(type(layer), extra)
-    if name == "softmax" or name == "log_softmax":
-        arguments = {"dim": -1, **arguments}
-    theirs = getattr(torch.nn, type(layer).__name__)(**arguments).double().eval()
-    theirs.load_state_dict({k: torch.tensor(v) for k, v in layer.state_dict().items()})
-    ours_in = dgrad.Tensor(x, requires_grad=True)
-    theirs_in = torch.tensor(x, requires_grad=True)
-    ours_out, theirs_out = layer(ours_in), theirs(theirs_in)
-    np.testing.assert_allclose(ours_out.data, theirs_out.detach().numpy(), rtol=1e-10, atol=1e-12)
-    g = np.random.default_rng(1).normal(size=ours_out.shape)
-    ours_out.backward(g)
-    theirs_out.backward(torch.tensor(g))
-    np.testing.assert_allclose(ours_in.grad.data, theirs_in.grad.numpy(), rtol=1e-10, atol=1e-12)
-    for (path, p), q in zip(layer.named_parameters(), theirs.parameters(), strict=True):
-        np.testing.assert_allclose(p.grad.data, q.grad.numpy(), rtol=1e-10, err_msg=path)
+    layer = case.layer().train(training)
+    state = layer.state_dict()
+    found = ours(case, layer)
+    expected = theirs(case, layer, state, torch)
+    assert found.keys() == expected.keys()
+    for name, value in found.items():
+        np.testing.assert_allclose(value, expected[name], rtol=1e-9, atol=1e-9, err_msg=name)
 
 
-@pytest.mark.parametrize(("name", "extra"), CASES)
-def test_layer_keeps_its_state_and_dtype(name, extra):
-    layer, x = build(name, extra)
-    other, _ = build(name, extra)
-    other.load_state_dict(layer.state_dict())
-    x = dgrad.Tensor(x)
-    np.testing.assert_array_equal(layer(x).data, other(x).data)
-    layer.float()
-    assert all(p.dtype == np.float32 for p in layer.parameters())
-    out = layer(dgrad.Tensor(x.data.astype(np.float32)))
-    assert out.dtype == np.float32
+@pytest.mark.parametrize("case", EVERY, ids=label)
+def test_layer_keeps_its_state(case):
+    layer, other = case.layer().eval(), made(case.text, *(x.shape[1:] for x in case.arrays()))
+    other.double().eval().load_state_dict(layer.state_dict())
+    mine, copied = ours(case, layer), ours(case, other)
+    assert mine.keys() == copied.keys()
+    for name, value in mine.items():
+        np.testing.assert_array_equal(value, copied[name], err_msg=name)
     assert repr(layer).startswith(f"{type(layer).__name__}(")
+
+
+@pytest.mark.parametrize("case", EVERY, ids=label)
+def test_layer_in_float32_stays_there(case):
+    """Outputs, gradients and buffers, all of them near those in float64."""
+    exact = ours(case, case.layer().train(case.modes[0]))
+    single = ours(case, case.layer().train(case.modes[0]).float(), np.float32)
+    assert single.keys() == exact.keys()
+    for name, value in single.items():
+        assert value.dtype == (np.float32 if exact[name].dtype == np.float64 else value.dtype)
+        np.testing.assert_allclose(value, exact[name], rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize(("text", "shapes", "words"), SHAPES)
+def test_C23_inputs_that_do_not_fit_are_told(text, shapes, words):
+    with pytest.raises(ShapeError, match=words):
+        made(text, *shapes)
+
+
+@pytest.mark.parametrize(("text", "parameter"), RANGES)
+def test_C08_a_config_out_of_range_is_told(text, parameter):
+    with pytest.raises(ConfigError) as caught:
+        component(text).make()
+    (problem,) = caught.value.problems
+    assert problem.fault == "C08"
+    assert parameter in problem.message
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -152,12 +192,6 @@ def test_linear_takes_a_scheme(scheme):
     expected = getattr(nn.init, f"{scheme}_")(nn.Parameter(np.empty((5, 6), np.float32)))
     np.testing.assert_array_equal(layer.weight.data, expected.data)
     assert not layer.bias.data.any()
-
-
-def test_linear_infers_its_input_size():
-    assert nn.Linear.infer((8, 7)) == {"in_features": 7}
-    with pytest.raises(ShapeError, match="features"):
-        nn.Linear.infer(())
 
 
 @pytest.mark.parametrize(
