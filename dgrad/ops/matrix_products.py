@@ -93,14 +93,27 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
 
 
 def _times_transposed(x: Any, weight: Any) -> Any:
-    """x weight^T, its operands in the order that OpenBLAS multiplies faster.
+    """x weight^T, as one product, its operands in the order that OpenBLAS multiplies faster.
 
     For few rows and long ones, weight x^T takes 6 to 13 % less time on one thread, up to 40 % on
     two, the pass that turns it round included: (64, 784) by (128, 784), 169 us for 189.
     """
-    if x.ndim == 2 and len(x) < len(weight) and x.shape[1] >= LONG_ROW:
+    if x.ndim != 2:
+        return _by_rows(x, weight.T)
+    if len(x) < len(weight) and x.shape[1] >= LONG_ROW:
         return np.matmul(weight, x.T).T
     return np.matmul(x, weight.T)
+
+
+def _by_rows(x: Any, y: Any) -> Any:
+    """x y, x: (..., i), y: (i, o) -> (..., o).
+
+    One product of all the rows, where np.matmul makes one of each matrix: (12, 64, 128) by
+    (128, 384) takes 742 us for 1004.
+    """
+    if x.ndim <= 2:
+        return np.matmul(x, y)
+    return np.reshape(np.matmul(_rows(x), y), (*x.shape[:-1], y.shape[-1]))
 
 
 def _rows(x: Any) -> Any:
@@ -109,7 +122,7 @@ def _rows(x: Any) -> Any:
 
 
 linear.vjp(
-    x=lambda g, weight: np.matmul(g, weight),
+    x=lambda g, weight: _by_rows(g, weight),
     weight=lambda g, x: np.matmul(_rows(g).T, _rows(x)),
     bias=lambda g: np.add.reduce(_rows(g), axis=0),
 )

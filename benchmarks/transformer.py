@@ -1,0 +1,150 @@
+"""A character GPT's training step beside PyTorch eager: nanoGPT's CPU recipe.
+
+Run by `python -m benchmarks.transformer [threads]`, with OPENBLAS_NUM_THREADS set to the same. The
+step is forward, loss, backward, clipping and AdamW's update; the losses of some steps are compared
+before anything is timed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+import dgrad
+from benchmarks.steps import Step, take_turns
+from dgrad import Tensor, ops, optim
+
+LAYERS, HEADS, WIDTH, CONTEXT, BATCH, VOCABULARY = 4, 4, 128, 64, 12, 65
+BETAS, DECAY, CLIP, LR = (0.9, 0.99), 0.1, 1.0, 1e-3
+
+
+def weights() -> dict[str, np.ndarray]:
+    """nanoGPT's parameters by name, without biases; the last layer's weight is the embedding's.
+
+    N(0, 0.02), and N(0, 0.02 / sqrt(2 layers)) of the projections that are added to the sum.
+    """
+    rng = np.random.default_rng(0)
+    shapes = {"tokens": (VOCABULARY, WIDTH), "positions": (CONTEXT, WIDTH), "norm": (WIDTH,)}
+    for i in range(LAYERS):
+        shapes |= {
+            f"{i}.norm_1": (WIDTH,),
+            f"{i}.qkv": (3 * WIDTH, WIDTH),
+            f"{i}.joined": (WIDTH, WIDTH),
+            f"{i}.norm_2": (WIDTH,),
+            f"{i}.up": (4 * WIDTH, WIDTH),
+            f"{i}.down": (WIDTH, 4 * WIDTH),
+        }
+    small = 0.02 / np.sqrt(2 * LAYERS)
+    return {
+        name: np.ones(shape, np.float32)
+        if len(shape) == 1
+        else rng.normal(
+            scale=small if name.endswith(("joined", "down")) else 0.02, size=shape
+        ).astype(np.float32)
+        for name, shape in shapes.items()
+    }
+
+
+def batch() -> tuple[np.ndarray, np.ndarray]:
+    """Random letters, and those that follow, (batch, context)."""
+    letters = np.random.default_rng(1).integers(0, VOCABULARY, (BATCH, CONTEXT + 1))
+    return letters[:, :-1].copy(), letters[:, 1:].copy()
+
+
+def grouped(w: dict[str, Any]) -> list[dict[str, Any]]:
+    """Parameter groups of either library: matrices decay, vectors do not."""
+    matrices = [p for p in w.values() if p.ndim > 1]
+    vectors = [p for p in w.values() if p.ndim == 1]
+    return [
+        {"params": matrices, "weight_decay": DECAY},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+
+
+def _dgrad_logits(w: dict[str, Tensor], x: Tensor) -> Tensor:
+    n, t = x.shape
+    h = ops.embedding(w["tokens"], x) + w["positions"]
+    for i in range(LAYERS):
+        z = ops.layer_norm(h, w[f"{i}.norm_1"])
+        qkv = ops.linear(z, w[f"{i}.qkv"]).reshape(n, t, 3, HEADS, -1).transpose(2, 0, 3, 1, 4)
+        z = ops.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], is_causal=True)
+        z = z.transpose(0, 2, 1, 3).reshape(n, t, WIDTH)
+        h = h + ops.linear(z, w[f"{i}.joined"])
+        z = ops.gelu(ops.linear(ops.layer_norm(h, w[f"{i}.norm_2"]), w[f"{i}.up"]))
+        h = h + ops.linear(z, w[f"{i}.down"])
+    return ops.linear(ops.layer_norm(h, w["norm"]), w["tokens"])
+
+
+def _dgrad_step() -> Step:
+    w = {name: dgrad.tensor(value, requires_grad=True) for name, value in weights().items()}
+    optimizer = optim.AdamW(grouped(w), lr=LR, betas=BETAS)
+    x, y = map(dgrad.tensor, batch())
+
+    def step() -> float:
+        loss = ops.cross_entropy(_dgrad_logits(w, x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optim.clip_grad_norm_(w.values(), CLIP)
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def _torch_logits(w: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    n, t = x.shape
+    h = F.embedding(x, w["tokens"]) + w["positions"]
+    for i in range(LAYERS):
+        z = F.layer_norm(h, (WIDTH,), w[f"{i}.norm_1"])
+        parts = F.linear(z, w[f"{i}.qkv"]).split(WIDTH, dim=2)
+        q, k, v = (part.view(n, t, HEADS, -1).transpose(1, 2) for part in parts)
+        z = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        z = z.transpose(1, 2).contiguous().view(n, t, WIDTH)
+        h = h + F.linear(z, w[f"{i}.joined"])
+        z = F.gelu(F.linear(F.layer_norm(h, (WIDTH,), w[f"{i}.norm_2"]), w[f"{i}.up"]))
+        h = h + F.linear(z, w[f"{i}.down"])
+    return F.linear(F.layer_norm(h, (WIDTH,), w["norm"]), w["tokens"])
+
+
+def _torch_step() -> Step:
+    w = {name: torch.tensor(value, requires_grad=True) for name, value in weights().items()}
+    optimizer = torch.optim.AdamW(grouped(w), lr=LR, betas=BETAS)
+    x, y = map(torch.tensor, batch())
+
+    def step() -> float:
+        logits = _torch_logits(w, x)
+        loss = F.cross_entropy(logits.view(-1, VOCABULARY), y.view(-1))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(w.values(), CLIP)
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def compared(steps: dict[str, Step]) -> dict[str, Step]:
+    """The same steps, after their losses have agreed for some."""
+    for _ in range(5):
+        losses = [step() for step in steps.values()]
+        np.testing.assert_allclose(losses, losses[0], rtol=1e-4)
+    return steps
+
+
+def main(threads: int) -> None:
+    """Print the time of a step."""
+    torch.set_num_threads(threads)
+    makers: dict[str, Callable[[], Step]] = {"dgrad": _dgrad_step, "torch": _torch_step}
+    seconds = take_turns(compared({name: make() for name, make in makers.items()}), 1)
+    cells = "".join(f"{t * 1e3:>8.2f}ms" for t in seconds.values())
+    ratio = seconds["dgrad"] / seconds["torch"]
+    print(f"{'char GPT, batch 12, AdamW':<44}{cells}{ratio:>8.2f}x", flush=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
