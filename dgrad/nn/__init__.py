@@ -14,9 +14,11 @@ from dgrad.nn.activation import (
 )
 from dgrad.nn.container import ModuleList, Sequential
 from dgrad.nn.dropout import Dropout
+from dgrad.nn.embedding import Embedding
 from dgrad.nn.linear import Identity, Linear
 from dgrad.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss
 from dgrad.nn.module import LoadResult, Module, Parameter
+from dgrad.nn.position import PositionEmbedding, RotaryEmbedding, SinusoidalPositionEmbedding
 from dgrad.nn.shape import Flatten
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "BCEWithLogitsLoss",
     "CrossEntropyLoss",
     "Dropout",
+    "Embedding",
     "Flatten",
     "Identity",
     "LeakyReLU",
@@ -35,10 +38,13 @@ __all__ = [
     "Module",
     "ModuleList",
     "Parameter",
+    "PositionEmbedding",
     "ReLU",
+    "RotaryEmbedding",
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SinusoidalPositionEmbedding",
     "Softmax",
     "Softplus",
     "Tanh",

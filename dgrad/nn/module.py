@@ -56,11 +56,13 @@ class Module:
     A list of modules goes into a Sequential or a ModuleList: a plain list is not searched.
 
     `inferred` names constructor parameters that `infer` can tell from the inputs' shapes; a config
-    leaves them out. `arity` is how many inputs `forward` takes, at least and at most (None: any
-    number): what a config may list under `from`.
+    leaves them out. `from_data` names those that the data know when a config leaves them out:
+    parameter -> its name under `$data`. `arity` is how many inputs `forward` takes, at least and at
+    most (None: any number): what a config may list under `from`.
     """
 
     inferred: ClassVar[tuple[str, ...]] = ()
+    from_data: ClassVar[Mapping[str, str]] = {}
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
     training: bool = True
 

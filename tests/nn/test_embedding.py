@@ -1,0 +1,36 @@
+"""Embeddings: what they start from, and tokens that they refuse."""
+
+import numpy as np
+import pytest
+
+import dgrad
+from dgrad import nn
+from dgrad.errors import DtypeError, ShapeError
+
+
+def test_an_embedding_starts_as_in_pytorch():
+    dgrad.manual_seed(0)
+    weight = nn.Embedding(100, 50, padding_idx=-3).weight.data
+    assert not weight[97].any()
+    rest = np.delete(weight, 97, axis=0)
+    assert abs(rest.mean()) < 0.05
+    assert abs(rest.std() - 1) < 0.05
+
+
+def test_D08_a_token_outside_the_table_is_told():
+    with pytest.raises(ShapeError, match="index 5 is outside the table") as caught:
+        nn.Embedding(5, 3)(dgrad.tensor([[1, 5]]))
+    assert caught.value.fault == "D08"
+
+
+def test_an_embedding_wants_whole_numbers():
+    with pytest.raises(DtypeError, match="must be integers, got float32"):
+        nn.Embedding(5, 3)(dgrad.tensor([[1.0, 2.0]]))
+
+
+@pytest.mark.parametrize("shape", [(2, 6, 4), (2, 5, 3)])
+def test_C23_positions_that_the_table_lacks_are_told(shape):
+    layer = nn.PositionEmbedding(5, 4)
+    assert layer(np.ones((2, 5, 4), np.float32)).shape == (2, 5, 4)
+    with pytest.raises(ShapeError, match="the table has 5 of width 4"):
+        layer(np.ones(shape, np.float32))
