@@ -12,6 +12,7 @@ from dgrad.nn.activation import (
     Softplus,
     Tanh,
 )
+from dgrad.nn.attention import CrossAttention, MultiheadAttention, SelfAttention
 from dgrad.nn.container import ModuleList, Sequential
 from dgrad.nn.dropout import Dropout
 from dgrad.nn.embedding import Embedding
@@ -24,6 +25,7 @@ from dgrad.nn.shape import Flatten
 __all__ = [
     "GELU",
     "BCEWithLogitsLoss",
+    "CrossAttention",
     "CrossEntropyLoss",
     "Dropout",
     "Embedding",
@@ -37,10 +39,12 @@ __all__ = [
     "MSELoss",
     "Module",
     "ModuleList",
+    "MultiheadAttention",
     "Parameter",
     "PositionEmbedding",
     "ReLU",
     "RotaryEmbedding",
+    "SelfAttention",
     "Sequential",
     "SiLU",
     "Sigmoid",
