@@ -17,12 +17,13 @@ from dgrad.config.document import Config
 from dgrad.config.marks import Problems, quote, suggest
 from dgrad.config.model import build_model, with_batch, without_gradient
 from dgrad.config.places import place, placed
+from dgrad.config.rates import build_schedule
 from dgrad.config.schema import resolve_references
 from dgrad.errors import ConfigError, DataError, ResourceError
 from dgrad.nn.loss import BCEWithLogitsLoss
 from dgrad.nn.memory import available_memory
 from dgrad.nn.module import Module
-from dgrad.optim.schedules import Length
+from dgrad.optim.schedules import Length, Plateau
 from dgrad.train.trainer import Examples, Settings, Trainer
 
 __all__ = ["build_loss", "build_metrics", "build_trainer", "with_data"]
@@ -131,9 +132,10 @@ def build_trainer(config: Config, data: LoadedData) -> Trainer:
     per_epoch = -(-len(splits["train"]) // config.train.batch_size)
     total = per_epoch * config.train.epochs
     optimizer = _optimizer(config, model)
-    wanted = {"total_steps": total, "steps_per_epoch": per_epoch}
-    supplied = getattr(config.schedule.target, "supplied", ())
-    schedule = config.schedule.make(**{name: wanted[name] for name in supplied})
+    lr = optimizer.param_groups[0]["lr"]
+    schedule = build_schedule(config.schedule, total_steps=total, steps_per_epoch=per_epoch, lr=lr)
+    if isinstance(schedule, Plateau):
+        schedule.metric = _monitored(schedule.metric, splits)
     train = config.train
     stop = train.early_stop
     data.warnings.extend(_doubts(config, per_epoch))
@@ -207,14 +209,15 @@ def _monitored(metric: str, splits: Mapping[str, Examples]) -> str:
 def _check_monitored(config: Config, trainer: Trainer) -> None:
     """What training monitors must be measured. Raises ConfigError at the name in the config."""
     known, train = trainer.measured, config.train
-    wanted = [(train.checkpoint.best, ("checkpoint", "best"))]
+    wanted = [(train.checkpoint.best, ("train", "checkpoint", "best"))]
     if train.early_stop:
-        wanted.append((train.early_stop.metric, ("early_stop", "metric")))
+        wanted.append((train.early_stop.metric, ("train", "early_stop", "metric")))
+    if isinstance(trainer.schedule, Plateau):
+        wanted.append((trainer.schedule.metric, ("schedule", "plateau", "metric")))
     problems = Problems()
     for name, keys in wanted:
         if _monitored(name, trainer.splits) not in known:
-            where = ".".join(("train", *keys))
-            text = f"{where}: nothing called {quote(name)} is measured"
+            text = f"{'.'.join(keys)}: nothing called {quote(name)} is measured"
             hint = f"{suggest(name, known)}   there is: {', '.join(known)}".strip()
-            problems.add("C22", place(config, "train", *keys), text, hint)
+            problems.add("C22", place(config, *keys), text, hint)
     problems.raise_if_any()

@@ -6,7 +6,7 @@ import functools
 import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +18,7 @@ from dgrad.errors import DivergedError
 from dgrad.nn.module import Module
 from dgrad.optim.clipping import clip_grad_norm_
 from dgrad.optim.optimizer import Optimizer
+from dgrad.optim.schedules import Plateau
 from dgrad.randomness import Purpose
 from dgrad.train.divergence import first_fault
 from dgrad.train.evaluation import evaluate
@@ -69,6 +70,7 @@ class Progress:
     best_step: int = 0
     stop_value: float | None = None
     evaluations_since_better: int = 0
+    schedule: dict[str, Any] = field(default_factory=dict)  # what a Plateau remembers
     loss: float = math.nan
 
     def stored(self) -> dict[str, Any]:
@@ -284,6 +286,8 @@ class Trainer:
         self.model.load_state_dict(section(tensors, "model"))
         named = self.model.named_parameters()
         self.optimizer.load_state_arrays(section(tensors, "optimizer"), named)
+        if isinstance(self.schedule, Plateau):
+            self.schedule.load_state_dict(progress.schedule)
         self.progress = progress
 
     def _evaluate(self, watchers: Sequence[Watcher], begun: float) -> bool:
@@ -306,9 +310,19 @@ class Trainer:
                 progress.stop_value, progress.evaluations_since_better = value, 0
             else:
                 progress.evaluations_since_better += 1
+        self._tell_schedule(record)
         for watcher in watchers:
             watcher.evaluated(record, time.perf_counter() - begun)
         return better
+
+    def _tell_schedule(self, record: Mapping[str, Any]) -> None:
+        """Let a schedule that waits for a plateau see what it monitors."""
+        schedule = self.schedule
+        if isinstance(schedule, Plateau):
+            higher = self._is_higher_better(schedule.metric)
+            value = record[schedule.metric]
+            schedule.observe(value, step=self.progress.step, higher_is_better=higher)
+            self.progress.schedule = schedule.state_dict()
 
     def _should_stop(self) -> bool:
         patience = self.settings.patience
@@ -332,5 +346,8 @@ class Trainer:
             return False
         if best is None:
             return True
+        return value > best if self._is_higher_better(name) else value < best
+
+    def _is_higher_better(self, name: str) -> bool:
         metric = self.metrics.get(name.rpartition("/")[2])  # None for the loss
-        return value > best if metric and metric.higher_is_better else value < best
+        return metric is not None and metric.higher_is_better

@@ -263,6 +263,18 @@ def test_the_schedule_knows_the_length_of_the_run(tmp_path: Path) -> None:
     assert factors[30] == 0.0
 
 
+def test_a_plateau_monitors_what_is_measured(tmp_path: Path) -> None:
+    given = "schedule={plateau: {metric: val/accuracy}}"
+    assert built(tmp_path, CLASSES, given).schedule.metric == "val/accuracy"
+    without = built(tmp_path, CLASSES, "schedule=plateau", "data.split.val=0")
+    assert without.schedule.metric == "train/loss"
+    with pytest.raises(ConfigError, match='nothing called "val/acuracy" is measured') as caught:
+        built(tmp_path, CLASSES, "schedule={plateau: {metric: val/acuracy}}")
+    (problem,) = caught.value.problems
+    assert (problem.fault, problem.line, problem.column) == ("C22", 1, 29)
+    assert "val/accuracy" in problem.hint
+
+
 def test_settings_come_from_the_config(tmp_path: Path) -> None:
     more = ["train.clip_norm=2", "train.early_stop={metric: val/accuracy, patience: 4}"]
     settings = built(tmp_path, CLASSES, *more).settings

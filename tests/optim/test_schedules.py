@@ -1,53 +1,139 @@
-"""Schedules: PyTorch's formulas, warm-up, lengths."""
+"""Schedules: PyTorch's over whole runs, from the YAML spelling; lengths; what is refused."""
 
+import functools
 import math
 
 import pytest
 
 from dgrad import registry
-from dgrad.errors import ParameterError
-from dgrad.optim import Constant, Cosine, Length, Step
+from dgrad.config import yaml
+from dgrad.config.marks import Problems
+from dgrad.config.rates import build_schedule
+from dgrad.config.schema import component
+from dgrad.errors import ConfigError, ParameterError
+from dgrad.optim import Chain, Constant, Cosine, InverseSqrt, Length, Linear, Plateau, Step
 
-ARGUMENTS = {"constant": {}, "step": {"step_size": 10}, "cosine": {}}
-
-
-def test_every_schedule_has_a_case():
-    assert registry.schedules.names() == sorted(ARGUMENTS)
-
-
-@pytest.mark.parametrize("name", ARGUMENTS)
-@pytest.mark.parametrize("warmup", [0, 1, 7, 50])
-def test_warm_up_is_linear_and_ends_at_the_full_rate(name, warmup):
-    schedule = registry.schedules[name](50, warmup=warmup, **ARGUMENTS[name])
-    assert [schedule(step) for step in range(warmup)] == [
-        (step + 1) / warmup for step in range(warmup)
-    ]
-    assert schedule(warmup) == 1
-    assert schedule.supplied == ("total_steps", "steps_per_epoch")
+STEPS, EPOCH, LR = 60, 12, 1e-3  # the run that all cases are about
+TOLERANCE = {"rel": 1e-12, "abs": 1e-15}
 
 
-@pytest.mark.parametrize("name", ARGUMENTS)
-def test_a_schedule_has_no_memory(name):
-    schedule = registry.schedules[name](50, 5, warmup="1 epoch", **ARGUMENTS[name])
-    forward = [schedule(step) for step in range(60)]
-    assert [schedule(step) for step in reversed(range(60))] == forward[::-1]
-    assert all(0 <= factor <= 1 for factor in forward)
-    assert all(isinstance(factor, float) for factor in forward)
+def built(text, steps=STEPS, epoch=EPOCH, lr=LR):
+    """The schedule that `schedule: text` gives in a config."""
+    problems = Problems()
+    made = component(registry.schedules, yaml.parse(f"s: {text}\n", "run.yaml").entries["s"].value,
+                     problems, "schedule")  # fmt: skip
+    problems.raise_if_any()
+    return build_schedule(made, total_steps=steps, steps_per_epoch=epoch, lr=lr)
 
 
-def torch_factors(make, warmup, steps):
-    """The rates that PyTorch's scheduler gives for a base rate of 1, after its own warm-up."""
+def factors(schedule, steps=STEPS):
+    return [schedule(step) for step in range(steps)]
+
+
+# ------------------------------------------------------------------------------ PyTorch's schedules
+
+# name: [(arguments in YAML, PyTorch's scheduler of an optimizer, for t steps of the run)]
+CASES = {
+    "constant": [
+        ("{}", lambda s, o, t: s.ConstantLR(o, 1.0)),
+        ("{factor: 0.25}", lambda s, o, t: s.ConstantLR(o, 0.25, total_iters=10**6)),
+    ],
+    "step": [
+        ("{step_size: 7 steps}", lambda s, o, t: s.StepLR(o, 7)),
+        ("{step_size: 1 epoch, gamma: 0.5}", lambda s, o, t: s.StepLR(o, EPOCH, 0.5)),
+    ],
+    "multistep": [
+        ("{milestones: [5, 1 epoch, 50%]}", lambda s, o, t: s.MultiStepLR(o, [5, 12, 30])),
+        ("{milestones: [8, 8, 20], gamma: 0.3}", lambda s, o, t: s.MultiStepLR(o, [8, 8, 20], 0.3)),
+    ],
+    "linear": [
+        ("{total_iters: 5}", lambda s, o, t: s.LinearLR(o)),
+        ("{start_factor: 1, end_factor: 0}", lambda s, o, t: s.LinearLR(o, 1, 0, t)),
+    ],
+    "polynomial": [
+        ("{total_iters: 5}", lambda s, o, t: s.PolynomialLR(o)),
+        ("{power: 2.5}", lambda s, o, t: s.PolynomialLR(o, t, 2.5)),
+        (
+            "{power: 2, min_lr: 1e-4}",
+            lambda s, o, t: s.LambdaLR(o, lambda i: 0.1 + 0.9 * (1 - i / t) ** 2),
+        ),
+    ],
+    "exponential": [
+        ("{gamma: 0.97}", lambda s, o, t: s.ExponentialLR(o, 0.97)),
+        ("{gamma: 0.5, period: 1 epoch}", lambda s, o, t: s.ExponentialLR(o, 0.5 ** (1 / EPOCH))),
+    ],
+    "cosine": [
+        ("{}", lambda s, o, t: s.CosineAnnealingLR(o, t)),
+        ("{final: 0.1}", lambda s, o, t: s.CosineAnnealingLR(o, t, 0.1)),
+        ("{min_lr: 1e-4}", lambda s, o, t: s.CosineAnnealingLR(o, t, 0.1)),
+    ],
+    "cosine_restarts": [
+        ("{first_length: 1 epoch}", lambda s, o, t: s.CosineAnnealingWarmRestarts(o, EPOCH)),
+        (
+            "{first_length: 7, multiplier: 2, final: 0.2}",
+            lambda s, o, t: s.CosineAnnealingWarmRestarts(o, 7, 2, 0.2),
+        ),
+    ],
+    "one_cycle": [
+        ("{}", lambda s, o, t: s.OneCycleLR(o, 1.0, t)),
+        (
+            "{pct_start: 0.45, three_phase: true, div_factor: 10, final_div_factor: 100}",
+            lambda s, o, t: s.OneCycleLR(
+                o, 1.0, t, pct_start=0.45, three_phase=True, div_factor=10, final_div_factor=100
+            ),
+        ),
+        (
+            "{anneal_strategy: linear}",
+            lambda s, o, t: s.OneCycleLR(o, 1.0, t, anneal_strategy="linear"),
+        ),
+    ],
+    "inverse_sqrt": [
+        ("{timescale: 9}", lambda s, o, t: s.LambdaLR(o, lambda i: (9 / (9 + i)) ** 0.5)),
+    ],
+    "warmup_stable_decay": [
+        (
+            "{decay: 15, shape: linear, final: 0.1}",
+            lambda s, o, t: s.SequentialLR(
+                o, [s.ConstantLR(o, 1.0), s.LinearLR(o, 1.0, 0.1, 15)], [t - 15]
+            ),
+        ),
+        (
+            "{shape: cosine, min_lr: 1e-4}",
+            lambda s, o, t: s.SequentialLR(
+                o, [s.ConstantLR(o, 1.0), s.CosineAnnealingLR(o, 12, 0.1)], [t - 12]
+            ),
+        ),
+        (
+            "{decay: 25%, shape: sqrt}",
+            lambda s, o, t: s.LambdaLR(o, lambda i: 1 - math.sqrt(max(i - t + 15, 0) / 15)),
+        ),
+    ],
+    "chain": [
+        (
+            "{schedules: [{linear: {start_factor: 0.1}}, cosine, {constant: {factor: 0.01}}],"
+            " milestones: [8, 40]}",
+            lambda s, o, t: s.SequentialLR(
+                o,
+                [
+                    s.LinearLR(o, 0.1, 1.0, 8),
+                    s.CosineAnnealingLR(o, 32),
+                    s.ConstantLR(o, 0.01, total_iters=10**6),
+                ],
+                [8, 40],
+            ),
+        ),
+    ],
+    "plateau": [("{}", lambda s, o, t: s.ConstantLR(o, 1.0))],  # until it observes: see below
+}
+TABLE = [(name, *case) for name, cases in CASES.items() for case in cases]
+IDS = [f"{name}:{arguments}" for name, arguments, _ in TABLE]
+
+
+def torch_factors(make, steps):
+    """The rates that PyTorch's scheduler gives for a base rate of 1."""
     torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0)
-    schedulers = [make(torch.optim.lr_scheduler, optimizer)]
-    if warmup:
-        linear = torch.optim.lr_scheduler.LinearLR(
-            optimizer, start_factor=1 / warmup, total_iters=warmup - 1
-        )
-        schedulers.insert(0, linear)
-    scheduler = schedulers[0]
-    if warmup:
-        scheduler = torch.optim.lr_scheduler.SequentialLR(optimizer, schedulers, [warmup])
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0, momentum=0.9)
+    scheduler = make(torch.optim.lr_scheduler, optimizer, steps)
     rates = []
     for _ in range(steps):
         rates.append(optimizer.param_groups[0]["lr"])
@@ -56,31 +142,182 @@ def torch_factors(make, warmup, steps):
     return rates
 
 
+def test_every_schedule_has_a_case():
+    assert registry.schedules.names() == sorted(CASES)
+
+
 @pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step")
-@pytest.mark.parametrize("warmup", [0, 2, 9])
-def test_cosine_is_pytorchs(warmup):
+@pytest.mark.parametrize("warmup", [0, 1, 9])
+@pytest.mark.parametrize(
+    ("name", "arguments", "make"), TABLE, ids=[f"{n}:{a}" for n, a, _ in TABLE]
+)
+def test_a_schedule_is_pytorchs_over_a_whole_run(name, arguments, make, warmup):
+    more = f"{'' if arguments == '{}' else ', '}warmup: {warmup}}}"
+    schedule = built(f"{{{name}: {arguments[:-1]}{more}}}")
+    theirs = torch_factors(make, STEPS - warmup)
+    linear = [(step + 1) / warmup for step in range(warmup)]
+    assert factors(schedule) == pytest.approx(linear + theirs, **TOLERANCE)
+
+
+@pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step")
+def test_the_warm_up_is_pytorchs_linear_one():
     theirs = torch_factors(
-        lambda s, o: s.CosineAnnealingLR(o, T_max=40 - warmup, eta_min=0.05), warmup, 41
+        lambda s, o, t: s.SequentialLR(
+            o, [s.LinearLR(o, 1 / 9, total_iters=8), s.CosineAnnealingLR(o, t - 9)], [9]
+        ),
+        STEPS,
     )
-    schedule = Cosine(40, warmup=warmup, final=0.05)
-    assert [schedule(i) for i in range(41)] == pytest.approx(theirs, rel=1e-9)
+    assert factors(built("{cosine: {warmup: 15%}}")) == pytest.approx(theirs, **TOLERANCE)
 
 
-@pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step")
-@pytest.mark.parametrize("warmup", [0, 2, 9])
-def test_step_is_pytorchs(warmup):
-    theirs = torch_factors(lambda s, o: s.StepLR(o, step_size=7, gamma=0.5), warmup, 60)
-    schedule = Step(40, step_size=7, gamma=0.5, warmup=warmup)
-    assert [schedule(i) for i in range(60)] == pytest.approx(theirs, rel=1e-9)
-    assert Step(40, step_size=7)(7) == pytest.approx(0.1)
+def test_nanogpts_recipe():
+    schedule = built("{cosine: {warmup: 100 steps, min_lr: 1e-4}}", 2000)
+    share = (1000 - 100) / (2000 - 100)
+    assert schedule(1000) * LR == pytest.approx(
+        1e-4 + 0.5 * (1 + math.cos(math.pi * share)) * (LR - 1e-4), rel=1e-12
+    )
+    assert factors(schedule, 2000) == factors(Cosine(2000, warmup=100, final=0.1), 2000)
+    assert (schedule(99), schedule(2000) * LR) == (1, pytest.approx(1e-4))
 
 
-def test_cosine_stays_at_its_end():
-    schedule = Cosine(10, final=0.2)
-    assert schedule(5) == pytest.approx(0.6)
-    assert [schedule(step) for step in (10, 11, 1000)] == [pytest.approx(0.2)] * 3
-    assert Cosine(10, warmup=10)(10) == 1
-    assert math.isclose(Cosine(10, warmup=10)(11), 0, abs_tol=1e-12)
+@pytest.mark.parametrize(("name", "arguments", "_make"), TABLE)
+@pytest.mark.parametrize("steps", [1, 2])
+def test_the_shortest_runs_have_rates(name, arguments, _make, steps):
+    kept = {  # what is longer than so short a run goes
+        "multistep": "{milestones: []}",
+        "cosine_restarts": "{first_length: 1}",
+        "warmup_stable_decay": "{decay: 50%}",
+        "chain": "{schedules: [cosine], milestones: []}",
+    }
+    arguments = kept.get(name, "{}" if "total_iters" in arguments else arguments)
+    arguments = arguments.replace("1 epoch", "1 step")
+    schedule = built(f"{{{name}: {arguments}}}", steps, 1)
+    found = factors(schedule, steps + 2)
+    assert all(math.isfinite(factor) and factor >= 0 for factor in found)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_schedule_has_no_memory_and_may_go_on_after_its_end(name):
+    schedule = built(f"{{{name}: {CASES[name][-1][0]}}}")
+    forward = factors(schedule, 2 * STEPS)
+    assert [schedule(step) for step in reversed(range(2 * STEPS))] == forward[::-1]
+    assert all(isinstance(factor, float) and 0 <= factor <= 1 for factor in forward)
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("warmup", [1, 7, STEPS])
+def test_warm_up_is_linear_and_may_take_the_whole_run(name, warmup):
+    arguments = {
+        "step": "step_size: 9", "multistep": "milestones: []", "exponential": "gamma: 1",
+        "cosine_restarts": "first_length: 9", "warmup_stable_decay": "decay: 0.05 epochs",
+        "chain": "schedules: [constant], milestones: []",
+    }.get(name, "")  # fmt: skip
+    if warmup == STEPS and name in ("warmup_stable_decay", "chain"):
+        with pytest.raises(ConfigError, match=r"0 steps after the warm-up"):
+            built(f"{{{name}: {{{arguments}, warmup: {warmup}}}}}")
+        return
+    schedule = built(f"{{{name}: {{{arguments}{', ' if arguments else ''}warmup: {warmup}}}}}")
+    assert factors(schedule, warmup) == [(step + 1) / warmup for step in range(warmup)]
+    assert schedule.supplied == ("total_steps", "steps_per_epoch", "lr")
+
+
+# -------------------------------------------------------------------------------------- the plateau
+
+
+def plateau_factors(values, higher, **settings):
+    """What PyTorch's makes of a base rate of 1 after each value."""
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0)
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, "max" if higher else "min", eps=0, **settings
+    )
+    rates = []
+    for value in values:
+        scheduler.step(value)
+        rates.append(optimizer.param_groups[0]["lr"])
+    return rates
+
+
+VALUES = [3, 2, 2.0001, 1.9999, 1.9, 1.95, math.nan, 1.89, 1.5, 1.5, 1.5, 1.5, 1.5, 1.6, 1.4] + [
+    1.4
+] * 9
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("higher", [False, True])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"patience": 0, "factor": 0.5},
+        {"patience": 2, "cooldown": 2, "factor": 0.5, "min_lr": 0.2},
+        {"patience": 1, "threshold": 0.05, "threshold_mode": "abs"},
+        {"patience": 1, "threshold": 0.05, "threshold_mode": "rel", "cooldown": 1},
+    ],
+)
+def test_plateau_is_pytorchs(settings, higher, sign):
+    values = [sign * value for value in VALUES]
+    ours = Plateau(100, 1, 1.0, **settings)
+    found = []
+    for i, value in enumerate(values):
+        ours.observe(value, step=i, higher_is_better=higher)
+        found.append(ours(i))
+    assert found == pytest.approx(plateau_factors(values, higher, **settings), **TOLERANCE)
+
+
+def test_plateau_goes_on_from_its_state():
+    def run(schedule, values):
+        for value in values:
+            schedule.observe(value, step=50)
+        return schedule.state_dict()
+
+    whole = run(Plateau(100, patience=1, cooldown=1), VALUES)
+    for stop in range(len(VALUES)):
+        second = Plateau(100, patience=1, cooldown=1)
+        second.load_state_dict(run(Plateau(100, patience=1, cooldown=1), VALUES[:stop]))
+        assert run(second, VALUES[stop:]) == whole
+
+
+def test_plateau_does_not_count_what_the_warm_up_brings():
+    schedule = Plateau(100, patience=0, warmup=10)
+    for step in range(10):
+        schedule.observe(1.0 + step, step=step)
+    assert schedule.best is None
+    assert (schedule(4), schedule(50)) == (0.5, 1.0)
+    schedule.observe(math.nan, step=10)
+    assert (schedule.best, schedule(50)) == (None, pytest.approx(0.1))
+
+
+# ------------------------------------------------------------------------------------ parts in turn
+
+
+def test_a_chain_tells_its_parts_their_own_stretch():
+    schedule = built(
+        "{chain: {warmup: 10, milestones: [50%], schedules: ["
+        "{multistep: {milestones: [1 epoch, 50%], gamma: 0.5}}, {polynomial: {min_lr: 1e-4}}]}}"
+    )
+    first, second = schedule.schedules
+    assert (first.total_steps, second.total_steps) == (30, 20)
+    assert first.milestones == [12, 15]
+    assert schedule(10 + 29) == 0.25
+    assert schedule(10 + 30) == 1.0
+    assert schedule(60) == pytest.approx(0.1)
+
+
+def test_a_chain_in_python_takes_functions():
+    schedule = Chain(
+        20, schedules=[functools.partial(Linear, start_factor=0.5), Cosine], milestones=[10]
+    )
+    assert (schedule(0), schedule(10), schedule(15)) == (0.5, 1.0, pytest.approx(0.5))
+
+
+def test_chains_may_hold_chains():
+    inner = "{chain: {schedules: [constant, {constant: {factor: 0.5}}], milestones: [50%]}}"
+    schedule = built(f"{{chain: {{schedules: [constant, {inner}], milestones: [20]}}}}")
+    assert [schedule(step) for step in (0, 20, 39, 40, 59)] == [1, 1, 1, 0.5, 0.5]
+
+
+# ------------------------------------------------------------------------------------------ lengths
 
 
 @pytest.mark.parametrize(
@@ -123,12 +360,79 @@ def test_length_reads_and_shows(text, steps, plain):
     assert Length.from_config(length.plain()) == length == Length.from_config(length)
 
 
-@pytest.mark.parametrize("name", ARGUMENTS)
-def test_C22_a_warm_up_longer_than_the_run_is_refused(name):
-    with pytest.raises(ParameterError, match="at most the 50 steps") as caught:
-        registry.schedules[name](50, 10, warmup="6 epochs", **ARGUMENTS[name])
-    assert caught.value.parameter == "warmup"
-    assert caught.value.fault == "C22"
+# ---------------------------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_C22_a_warm_up_longer_than_the_run_is_refused_at_its_place(name):
+    first = CASES[name][0][0].removeprefix("{").removesuffix("}")
+    first = f"{first}, " if first else ""
+    text = f"{{{name}: {{{first}warmup: 6 epochs}}}}"
+    with pytest.raises(ConfigError, match="warmup must be at most the 60 steps of the run") as e:
+        built(text)
+    (problem,) = e.value.problems
+    assert (problem.fault, problem.line) == ("C22", 1)
+    assert problem.column == f"s: {text}".index("6 epochs") + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "fault", "at", "message"),
+    [
+        ("{step: 0}", "C22", "0", "step_size must be at least one step"),
+        ("{multistep: [10, 5]}", "C22", "[10", "in increasing order"),
+        ("{multistep: [10, 61]}", "C22", "[10", "at most the 60 steps of the run, got 61"),
+        ("{linear: {total_iters: 6 epochs}}", "C22", "6 ep", "at most the 60 steps"),
+        ("{polynomial: {total_iters: 0}}", "C22", "0", "at least one step"),
+        ("{exponential: {gamma: 0.9, period: 0}}", "C22", "0}", "at least one step"),
+        ("{cosine_restarts: 61}", "C22", "61", "at most the 60 steps"),
+        ("{cosine: {final: 0.1, min_lr: 1e-4}}", "C22", "1e-4", "left out where final is given"),
+        ("{cosine: {min_lr: 0.01}}", "C22", "0.01", "at most the lr, which is 0.001"),
+        ("{inverse_sqrt: {}}", "C22", "inverse", "timescale must be at least one step, or warmup"),
+        (
+            "{warmup_stable_decay: {warmup: 90%, decay: 20%}}",
+            "C22",
+            "20%",
+            "at most the 6 steps after the warm-up, got 12",
+        ),
+        (
+            "{chain: {schedules: [cosine, step: 9], milestones: []}}",
+            "C22",
+            "[]",
+            "one less than the 2 schedules",
+        ),
+        (
+            "{chain: {schedules: [cosine, constant], milestones: [100%]}}",
+            "C22",
+            "[100%]",
+            "increasing, and within the 60 steps after the warm-up",
+        ),
+        (
+            "{chain: {schedules: [cosine, {cosine: {warmup: 31}}], milestones: [50%]}}",
+            "C22",
+            "31",
+            "schedules[1].cosine: warmup must be at most the 30 steps of the run",
+        ),
+        (
+            "{chain: {schedules: [cosine, plateau], milestones: [50%]}}",
+            "C22",
+            "[cosine",
+            "functions of the step alone",
+        ),
+        ("{chain: {schedules: [cosin], milestones: []}}", "C01", "cosin]", "did you mean"),
+        ("{cosine: {final: 1.5}}", "C08", "1.5", ">= 0 and < 1"),
+        ("{plateau: {patience: -1}}", "C08", "-1", ">= 0"),
+        ("{one_cycle: {pct_start: 1.5}}", "C08", "1.5", ">= 0 and <= 1"),
+        ("{one_cycle: {anneal_strategy: sine}}", "C08", "sine", "one of cos, linear"),
+    ],
+)
+def test_a_wrong_argument_is_refused_at_its_place(text, fault, at, message):
+    text = text.replace("step: 9", "{step: 9}")
+    with pytest.raises(ConfigError) as caught:
+        built(text)
+    (problem,) = caught.value.problems
+    assert message in f"{problem.message} {problem.hint}"
+    assert (problem.fault, problem.line) == (fault, 1)
+    assert problem.column == f"s: {text}".index(at) + 1
 
 
 @pytest.mark.parametrize(
@@ -138,6 +442,9 @@ def test_C22_a_warm_up_longer_than_the_run_is_refused(name):
         (lambda: Step(10, step_size=1, gamma=0.0), "gamma"),
         (lambda: Cosine(10, final=1.5), "final"),
         (lambda: Cosine(10, final=-0.1), "final"),
+        (lambda: Cosine(10, min_lr=0.1), "min_lr"),
+        (lambda: Cosine(10, lr=0.0, min_lr=0.0), "min_lr"),
+        (lambda: InverseSqrt(10), "timescale"),
         (lambda: Constant(0), "total_steps"),
         (lambda: Constant(10, 0), "steps_per_epoch"),
     ],

@@ -18,7 +18,7 @@ from dgrad.core.tensor import Tensor
 from dgrad.errors import DivergedError
 from dgrad.nn import Linear, Module, MSELoss, Parameter, Sequential
 from dgrad.nn.dropout import Dropout
-from dgrad.optim import SGD, Adam, Optimizer
+from dgrad.optim import SGD, Adam, Optimizer, Plateau
 from dgrad.randomness import Purpose
 from dgrad.train.divergence import first_fault
 from dgrad.train.metrics import MAE, R2
@@ -296,16 +296,23 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 }
 
 
+SCHEDULES: dict[str, Callable[[], Any]] = {
+    "falling": lambda: lambda step: 1 / (1 + step),
+    "plateau": lambda: Plateau(12, patience=0, factor=0.5, threshold=0.3, cooldown=1),
+}
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("stop", range(1, 13))  # 4 epochs of 3 steps
-def test_T13_a_run_goes_on_bit_for_bit_from_any_step(name: str, stop: int) -> None:
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_T13_a_run_goes_on_bit_for_bit_from_any_step(name: str, schedule: str, stop: int) -> None:
     def made() -> Trainer:
         with stream.at(5):
             net = Sequential(Linear(3, 6), Dropout(0.3), Linear(6, 1)).double()
         return trainer(
             net,
             optimizer=OPTIMIZERS[name],
-            schedule=lambda step: 1 / (1 + step),
+            schedule=SCHEDULES[schedule](),
             seed=2,
             epochs=4,
             save_every=2,
@@ -327,6 +334,16 @@ def test_T13_a_run_goes_on_bit_for_bit_from_any_step(name: str, stop: int) -> No
     found = second.tensors()
     assert list(found) == list(expected)
     assert all(np.array_equal(found[key], expected[key]) for key in expected)
+
+
+def test_a_plateau_sees_every_evaluation_and_the_direction_of_its_metric() -> None:
+    for metric, values in (("loss", [3.0, 2.0, 2.5, 2.6]), ("r2", [0.1, 0.5, 0.4, 0.3])):
+        plateau = Plateau(12, metric=f"val/{metric}", patience=0, factor=0.5)
+        t, _, _ = fit_with(
+            values, metrics={"r2": R2()}, best=f"val/{metric}", schedule=plateau, lr=1.0
+        )
+        assert (plateau.current, plateau.best) == (0.25, values[1])
+        assert t.progress.schedule == plateau.state_dict()
 
 
 def test_a_run_that_stopped_early_does_not_go_on() -> None:
@@ -579,5 +596,6 @@ def test_what_a_checkpoint_stores_of_the_progress() -> None:
     assert stored == {
         "step": 9, "epoch": 3, "epoch_loss": 0.0, "epoch_rows": 0, "best_value": 1.0,
         "best_step": 6, "stop_value": 1.0, "evaluations_since_better": 1,
+        "schedule": {},
     }  # fmt: skip
     assert Progress(**stored).stored() == stored

@@ -1,0 +1,30 @@
+"""The rate as it is."""
+
+from __future__ import annotations
+
+from dgrad.optim.schedules.length import NONE, Length
+from dgrad.optim.schedules.schedule import Lr, Schedule
+from dgrad.registry import Count, Positive, schedules
+
+__all__ = ["Constant"]
+
+
+@schedules.register("constant")
+class Constant(Schedule):
+    """factor, after a linear warm-up to 1."""
+
+    def __init__(
+        self,
+        total_steps: Count,
+        steps_per_epoch: Count = 1,
+        lr: Lr = None,
+        *,
+        warmup: Length = NONE,
+        factor: Positive = 1.0,
+    ) -> None:
+        super().__init__(total_steps, steps_per_epoch, lr, warmup)
+        self.factor = factor
+
+    def after(self, step: int) -> float:
+        """Always the same."""
+        return self.factor
