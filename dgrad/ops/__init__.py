@@ -23,6 +23,7 @@ exponential             exponentials and logarithms
 fourier                 discrete Fourier transforms
 gamma                   lgamma and polygamma functions
 gathering               other indices in every row: take_along_axis, gather, put_along_axis
+gelu                    x times the normal distribution function
 group_normalization     groups of channels, each example by itself
 indexing                getitem, scatter_add, take, masks, one-hot rows
 inplace                 writes into a Tensor, clone, put
@@ -80,6 +81,7 @@ from dgrad.ops.exponential import *
 from dgrad.ops.fourier import *
 from dgrad.ops.gamma import *
 from dgrad.ops.gathering import *
+from dgrad.ops.gelu import *
 from dgrad.ops.group_normalization import *
 from dgrad.ops.indexing import *
 from dgrad.ops.inplace import *

@@ -5,7 +5,7 @@ Of integers and booleans they are floats (see as_floats); tanh is NumPy's own.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -14,10 +14,8 @@ from dgrad.errors import ParameterError, ShapeError
 from dgrad.ops._axes import normalized_axis
 from dgrad.ops._floats import as_floats
 from dgrad.ops._guard import guarded
-from dgrad.ops.error_function import normal_cdf
 
 __all__ = [
-    "gelu",
     "glu",
     "log_softmax",
     "logit",
@@ -182,43 +180,6 @@ def _glu_rule(g: Any, x: Any, axis: int) -> Any:
 
 
 glu.vjp(x=_glu_rule)
-
-SQRT_2_OVER_PI = 0.7978845608028654
-GELU_CUBIC = 0.044715
-
-
-@op(keeps=("gate",))
-def gelu(x: Any, *, approximate: Literal["none", "tanh"] = "none") -> Any:
-    """x * Phi(x), Phi the normal distribution function (Hendrycks & Gimpel 2016).
-
-    approximate="tanh": x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). x: any shape -> same shape.
-    """
-    x = as_floats(x)
-    gate = _gelu_gate(x, approximate)
-    return x * gate, gate
-
-
-def _gelu_gate(x: Any, approximate: str) -> Any:
-    """What gelu multiplies x by, between 0 and 1."""
-    if approximate == "tanh":
-        return (np.tanh((x * x * GELU_CUBIC + 1) * x * SQRT_2_OVER_PI) + 1) * 0.5
-    if approximate == "none":
-        return normal_cdf(x)
-    raise ParameterError("gelu", "approximate", "none or tanh", approximate)
-
-
-def _gelu_slope(g: Any, x: Any, gate: Any, approximate: str) -> Any:
-    square = x * x
-    if approximate == "tanh":
-        inner = (square * (3 * GELU_CUBIC) + 1) * (2 * SQRT_2_OVER_PI)
-        return g * (gate + x * (gate * (1 - gate) * inner))
-    return g * (gate + x * np.exp(square * -0.5) * (SQRT_2_OVER_PI / 2))
-
-
-gelu.vjp(
-    x=lambda g, x, approximate: _gelu_slope(g, x, _gelu_gate(x, approximate), approximate),
-)
-gelu.fast_vjp(x=_gelu_slope)  # spares the distribution function: 3x
 
 
 @op(methods=("softmax",))

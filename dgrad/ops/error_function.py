@@ -8,54 +8,14 @@ from typing import Any
 import numpy as np
 
 from dgrad.core.op import op
+from dgrad.ops._blocks import dense, in_blocks
 from dgrad.ops._examples import uniform
 from dgrad.ops._floats import as_floats
+from dgrad.ops._normal_distribution import mills, write_normal_cdf
 from dgrad.ops._polynomial import polynomial
 
 __all__ = ["erf", "erfc", "erfinv", "normal_cdf"]
 
-# Coefficients of (1 + 2z) exp(z^2) erfc(z) as a polynomial in t = (z - 3.75) / (z + 3.75), z >= 0,
-# constant first: the mapping of Shepherd & Laframboise 1981. They come from the Chebyshev series,
-# computed with 40 digits and cut where it reaches the dtype's resolution.
-DOUBLE = (
-    1.2375126308378275,
-    -0.14024059858554527,
-    0.003585415485479032,
-    0.08227673848999507,
-    -0.10880393014244463,
-    0.09230432116428125,
-    -0.05869339857664933,
-    0.02836227737211114,
-    -0.009746579683265262,
-    0.0017556261651970652,
-    0.000293714378044958,
-    -0.00029015535246077655,
-    5.164652974177416e-05,
-    2.2387565714911816e-05,
-    -1.1438048033346894e-05,
-    -9.79262570730352e-07,
-    1.7419821586224816e-06,
-    -5.084465378687302e-08,
-    -2.4857126248016745e-07,
-    1.879082322370048e-08,
-    3.197926671666804e-08,
-    -1.9551358868985616e-09,
-    -2.623107347133476e-09,
-)
-SINGLE = (
-    1.237512619,
-    -0.1402406583,
-    0.003586270394,
-    0.08227841998,
-    -0.1088142701,
-    0.09229076959,
-    -0.05864685874,
-    0.02840925236,
-    -0.00984449486,
-    0.001675912218,
-    0.000396307613,
-    -0.0002241167467,
-)
 # erf(z) / z in powers of z^2, constant first: exact for |z| <= 1/2.
 ERF = tuple(
     2 / math.sqrt(math.pi) * (-1) ** k / (math.factorial(k) * (2 * k + 1)) for k in range(13)
@@ -63,19 +23,13 @@ ERF = tuple(
 FAR = 28.0  # exp(-FAR^2) is 0 in every dtype
 
 
-def _scaled_erfc(z: Any) -> Any:
-    """(1 + 2z) exp(z^2) erfc(z), z >= 0, z = inf included."""
-    return polynomial(1 - 7.5 / (z + 3.75), DOUBLE if z.itemsize > 4 else SINGLE)
-
-
 @op
 def normal_cdf(x: Any) -> Any:
     """Phi(x) = erfc(-x / sqrt 2) / 2, relative accuracy in both tails. x: any shape -> same."""
-    x = np.asarray(as_floats(x))
-    z = np.abs(x) * math.sqrt(0.5)
-    tail = _scaled_erfc(z)
-    tail *= np.exp(np.square(x) * -0.5) / (z * 4 + 2)
-    return np.where(x > 0, 1 - tail, tail)
+    x = dense(as_floats(x))
+    out = np.empty_like(x)
+    in_blocks(lambda part, cdf: write_normal_cdf(part, cdf, np.empty_like(part)), x, out)
+    return out
 
 
 normal_cdf.vjp(x=lambda g, x: g * (np.exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))))
@@ -84,7 +38,7 @@ normal_cdf.vjp(x=lambda g, x: g * (np.exp(x * x * -0.5) * (1 / math.sqrt(2 * mat
 def _erfc_tail(z: Any) -> Any:
     """erfc(z), z >= 0."""
     bounded = np.minimum(z, FAR)
-    return _scaled_erfc(z) * np.exp(-bounded * bounded) / (z * 2 + 1)
+    return mills(z * math.sqrt(2)) * np.exp(-bounded * bounded) * 2
 
 
 def _bell(x: Any) -> Any:

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tests.cases.case import *
-from tests.cases.error_function import normal_cdf
 
 __all__ = ["CASES", "REFERENCES", "TORCH"]
-
-
-def _gelu(x: Any, approximate: str = "none") -> Any:
-    if approximate == "tanh":
-        return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
-    return x * normal_cdf(x)
 
 
 def inner(*shape: int) -> np.ndarray:
@@ -36,10 +28,6 @@ def _logit(x: Any, eps: float | None = None) -> Any:
 
 
 CASES: dict[str, list[Case]] = {
-    "gelu": [
-        *unary(normal, -800.0, -9.0, 0.0, 9.0, 800.0),
-        *unary(normal, -800.0, -9.0, 0.0, 9.0, 800.0, approximate="tanh"),
-    ],
     "glu": [
         *(Case(normal(2, 4, 6), axis=axis) for axis in (0, 1, -1)),
         Case(normal(6)),
@@ -94,7 +82,6 @@ CASES: dict[str, list[Case]] = {
 }
 
 REFERENCES: dict[str, Callable[..., Any]] = {
-    "gelu": _gelu,
     "log_softmax": extended(lambda x, axis=-1: x - np.log(np.sum(np.exp(x), axis, keepdims=True))),
     "sigmoid": extended(lambda x: 1 / (1 + np.exp(-x))),
     "glu": extended(_glu),
@@ -110,7 +97,6 @@ REFERENCES: dict[str, Callable[..., Any]] = {
 }
 
 TORCH: dict[str, Any] = {
-    "gelu": "nn.functional.gelu",
     "log_softmax": lambda torch: lambda x, axis=-1: torch.log_softmax(x, axis),
     "sigmoid": "sigmoid",
     "glu": lambda torch: lambda x, axis=-1: torch.nn.functional.glu(x, axis),

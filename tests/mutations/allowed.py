@@ -22,7 +22,6 @@ REASONS: dict[str, list[str]] = {
         "_back: axis < 0  ->  axis <= 0",
         "_back: axis if axis < 0 else axis - np.ndim(other)  ->  axis",
         "_first: place + 1  ->  1",
-        "_gelu_gate: if approximate == 'none':  ->  if True:",
         "element_count: if axis is None:  ->  if False:",
         "from_rows: tuple((int(i) for i in np.argsort(order))) if order else ()  ->  tuple((int(i) for i in np.argsort(order)))",
         "kept_shape: if axis is None:  ->  if False:",
