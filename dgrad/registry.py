@@ -19,6 +19,7 @@ T = TypeVar("T")
 __all__ = [
     "Count",
     "Fraction",
+    "LayerList",
     "NonNegative",
     "Positive",
     "Range",
@@ -62,6 +63,16 @@ class Range:
         if self.high != math.inf:
             parts.append(f"{'<' if self.high_open else '<='} {self.high:g}")
         return " and ".join(parts) or "a number"
+
+
+@dataclass(frozen=True)
+class LayerList:
+    """`Annotated[Any, LayerList()]`: a list of layers, written as under `model.layers`.
+
+    The parameter gets the one module that the list makes; see `dgrad.nn.composition`.
+    """
+
+    may_be_empty: bool = False
 
 
 Positive = Annotated[float, Range(low=0, low_open=True, high_open=True)]

@@ -7,7 +7,7 @@ import os
 import re
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,16 @@ FAILED: Any = type("Failed", (), {"__repr__": lambda self: "FAILED"})()
 class Spot:
     """Where a value goes: its dotted name, who notes problems, the ranges it must keep.
 
-    `references` tells whether `$a.b` may stand there, to be known later.
+    `references` tells whether `$a.b` may stand there, to be known later. `blocks` are those of the
+    model by name, `expanding` the ones that the value stands in.
     """
 
     problems: Problems
     where: str
     ranges: tuple[Range, ...] = ()
     references: bool = True
+    blocks: typing.Mapping[str, Any] = field(default_factory=dict)
+    expanding: tuple[str, ...] = ()
 
     def inside(self, part: str) -> Spot:
         """The spot of a key (`name`) or an item (`[0]`)."""

@@ -25,11 +25,26 @@ from dgrad.config.tree import Broken, Mapping, Node, Scalar, Sequence
 from dgrad.config.values import REFERENCE, Component, Reference
 from dgrad.registry import Range, Registry
 
-__all__ = ["bind", "component", "convert", "resolve_references"]
+__all__ = ["bind", "component", "convert", "read_component", "reads", "resolve_references"]
 
 _NOWHERE = Mark(Source("", (), Path()), 0, 0)
 
+_READERS: dict[type, Callable[[Node, Any, Spot], Any]] = {}  # by what annotates a hint
+
 # ------------------------------------------------------------------------------ values by hints
+
+
+def reads(marker: type) -> Callable[[Callable[[Node, Any, Spot], Any]], Any]:
+    """Decorator: `Annotated[T, marker(...)]` is read by the function, as `read(node, marker, at)`.
+
+    It returns the value, or FAILED after it noted a problem.
+    """
+
+    def enter(function: Callable[[Node, Any, Spot], Any]) -> Any:
+        _READERS[marker] = function
+        return function
+
+    return enter
 
 
 def convert(node: Node, hint: Any, problems: Problems, where: str) -> Any:
@@ -74,6 +89,9 @@ def _convert(node: Node, hint: Any, at: Spot) -> Any:
 
 
 def _reference(node: Scalar, text: str, hint: Any, at: Spot) -> Any:
+    if text.startswith("$params."):
+        hint = "write it among the layers of a block that has such a parameter"
+        return at.fail("C01", node.mark, f"{text} is not known outside of a block", hint)
     if not at.references:
         only = "only the arguments of components may refer to the data"
         return at.fail("C03", node.mark, f"the reference {text} cannot stand here", only)
@@ -86,8 +104,10 @@ def _convert_annotated(node: Node, hint: Any, at: Spot) -> Any:
     for extra in extras:
         if isinstance(extra, Registry | Choice):
             choice = extra if isinstance(extra, Choice) else Choice(extra)
-            made = component(choice.registry, node, at.problems, at.where, supplied=choice.supplied)
+            made = read_component(choice.registry, node, at, choice.supplied)
             return FAILED if made is None else made
+        if type(extra) in _READERS:
+            return _READERS[type(extra)](node, extra, at)
     ranges = (*at.ranges, *(extra for extra in extras if isinstance(extra, Range)))
     return _convert(node, inner, dataclasses.replace(at, ranges=ranges))
 
@@ -201,7 +221,9 @@ def _bind(
 ) -> tuple[dict[str, Any], dict[str, Mark]]:
     """The arguments, and the places of those that the config writes."""
     known = parameters(target)
-    free = {name: each for name, each in known.items() if name not in supplied}
+    from_data: typing.Mapping[str, str] = getattr(target, "from_data", {})
+    free = {name: each for name, each in known.items() if name not in {*supplied, *from_data}}
+    free |= {name: known[name] for name in from_data}  # last, as a scalar is the first one's
     given = _given(node, free, at)
     for name, entry in given.items():
         if name not in free:
@@ -212,6 +234,9 @@ def _bind(
             value = _convert(given[name].value, parameter.hint, at.inside(name))
             if value is not FAILED:
                 arguments[name] = value
+        elif name in from_data:
+            mark, path = node.mark if node else _NOWHERE, ("data", from_data[name])
+            arguments[name] = Reference(path, at.inside(name).where, parameter.hint, mark)
         elif parameter.default is not None:
             arguments[name] = parameter.default()
         else:
@@ -268,7 +293,16 @@ def component(
     `supplied` holds the parameters that the program fills in, or is a function from the target to
     them; by default they are what the target's attributes `inferred` and `supplied` name.
     """
-    at = Spot(problems, where)
+    return read_component(registry, node, Spot(problems, where), supplied)
+
+
+def read_component(
+    registry: Registry[Any],
+    node: Node,
+    at: Spot,
+    supplied: Iterable[str] | Callable[[Any], Iterable[str]] | None = None,
+) -> Component | None:
+    """As `component`, at a spot that knows more than its name."""
     named = _named(registry, node, at)
     if named is None:
         return None
@@ -285,9 +319,9 @@ def component(
     else:
         filled = tuple(supplied(target) if callable(supplied) else supplied)
     attempt = Problems()
-    inner = Spot(attempt, where).inside(name)
+    inner = dataclasses.replace(at, problems=attempt, ranges=(), references=True).inside(name)
     arguments, places = _bind(target, value, inner, filled)
-    problems.extend(attempt.sorted())
+    at.problems.extend(attempt.sorted())
     return None if len(attempt) else Component(name, target, arguments, mark, inner.where, places)
 
 
@@ -324,6 +358,8 @@ def resolve_references(value: Any, scope: typing.Mapping[str, Any], problems: Pr
     if isinstance(value, Component):
         arguments = resolve_references(value.arguments, scope, problems)
         return dataclasses.replace(value, arguments=arguments)
+    if hasattr(value, "with_values"):
+        return value.with_values(lambda each: resolve_references(each, scope, problems))
     if isinstance(value, dict):
         return {key: resolve_references(each, scope, problems) for key, each in value.items()}
     if isinstance(value, list | tuple):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-from dgrad.registry import Range, Registry
+from dgrad.registry import LayerList, Range, Registry
 
 __all__ = ["LISTS", "MAPPINGS", "Choice", "Example", "Parameter", "describe", "parameters"]
 
@@ -111,6 +111,8 @@ def describe(hint: Any) -> str:
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
         for extra in parts[1:]:
+            if isinstance(extra, LayerList):
+                return "a list of layers"
             if isinstance(extra, Choice | Registry):
                 kind = (extra.registry if isinstance(extra, Choice) else extra).kind
                 return f"the name of a {kind}"

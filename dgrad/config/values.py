@@ -23,7 +23,7 @@ class Reference:
     """A `$a.b` in a config: the value at `path` of a scope, which must fit `hint`."""
 
     path: tuple[str, ...]
-    where: str
+    where: str = field(compare=False)
     hint: Any = field(compare=False, repr=False)
     mark: Mark = field(compare=False, repr=False)
 
@@ -43,7 +43,7 @@ class Component:
     target: Callable[..., Any]
     arguments: dict[str, Any]
     mark: Mark = field(compare=False, repr=False)
-    where: str
+    where: str = field(compare=False)
     marks: dict[str, Mark] = field(default_factory=dict, compare=False, repr=False)
 
     def plain(self) -> dict[str, Any]:

@@ -46,6 +46,8 @@ def _replaced(node: Node, known: Dict[str, Scalar], section: str) -> Node:
         return dataclasses.replace(known[name], mark=node.mark)
     if root == "data" and section in _KNOW_THE_DATA:
         return node
+    if root == "params" and section == "model":
+        return node  # of a block: its use gives the value
     found = problem("C01", node.mark, *_refusal(node.value, known, section))
     return Broken(node.value, node.text, node.quoted, node.mark, found)
 

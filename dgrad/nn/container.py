@@ -8,11 +8,11 @@ from typing import Any
 from dgrad.errors import ParameterError
 from dgrad.nn.module import Module
 
-__all__ = ["ModuleList", "Sequential"]
+__all__ = ["ModuleList", "NamedModules", "Sequential"]
 
 
-class _Container(Module):
-    """Modules by name, in order; numbered from 0 unless names are given."""
+class NamedModules(Module):
+    """Base of containers: modules by name, in order; numbered from 0 unless names are given."""
 
     def __init__(self, layers: Iterable[Module] | dict[str, Module]) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class _Container(Module):
         return iter(self._layers.values())
 
 
-class Sequential(_Container):
+class Sequential(NamedModules):
     """y = f_n(... f_1(x)): its layers, each on the result of the one before.
 
     Sequential(layer, ...) or Sequential({"name": layer, ...}); indexed and sliced like a list.
@@ -73,7 +73,7 @@ class Sequential(_Container):
         return x
 
 
-class ModuleList(_Container):
+class ModuleList(NamedModules):
     """A list of modules whose parameters are found; it has no forward of its own."""
 
     def __init__(self, modules: Iterable[Module] | dict[str, Module] = ()) -> None:
