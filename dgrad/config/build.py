@@ -15,7 +15,7 @@ import numpy as np
 from dgrad.config.data import TRIAL, LoadedData
 from dgrad.config.document import Config
 from dgrad.config.marks import Problems, quote, suggest
-from dgrad.config.model import build_model, with_batch, without_gradient
+from dgrad.config.model import build_model, without_gradient
 from dgrad.config.places import place, placed
 from dgrad.config.rates import build_schedule
 from dgrad.config.schema import resolve_references
@@ -23,6 +23,7 @@ from dgrad.errors import ConfigError, DataError, ResourceError
 from dgrad.nn.loss import BCEWithLogitsLoss
 from dgrad.nn.memory import available_memory
 from dgrad.nn.module import Module
+from dgrad.nn.shapes import with_batch
 from dgrad.optim.schedules import Length, Plateau
 from dgrad.train.trainer import Examples, Settings, Trainer
 

@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dgrad.config import yaml
+from dgrad.config.blocks import read_blocks
+from dgrad.config.layer_list import LayerList, read_layers
 from dgrad.config.marks import Problems, quote, suggest
 from dgrad.config.overrides import apply_overrides
 from dgrad.config.plugins import load_plugin
+from dgrad.config.scalars import Spot
 from dgrad.config.schema import bind, component, convert
 from dgrad.config.signature import Choice, Example
 from dgrad.config.task import with_task
 from dgrad.config.tree import Entry, Mapping, Node, Scalar, Sequence
 from dgrad.config.values import Component, to_plain
 from dgrad.config.variables import with_vars
+from dgrad.config.wiring import wire
 from dgrad.errors import ParameterError
 from dgrad.optim.schedules import Length
 from dgrad.registry import (
@@ -26,7 +30,6 @@ from dgrad.registry import (
     Fraction,
     Positive,
     Range,
-    layers,
     losses,
     metrics,
     optimizers,
@@ -34,6 +37,7 @@ from dgrad.registry import (
     schedules,
     transforms,
 )
+from dgrad.registry import LayerList as LayerListHint
 from dgrad.train.run_directory import RUN_NAME_RULE, is_run_name
 
 __all__ = [
@@ -165,13 +169,35 @@ def _reader(node: Mapping, own: set[str], problems: Problems, where: str) -> Com
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """The layers, first to last."""
+    """The layers, first to last; blocks that the config defines stand where they are used."""
 
-    layers: tuple[Annotated[Component, layers], ...]
+    layers: LayerList
 
-    def __post_init__(self) -> None:
-        if not self.layers:
-            raise ValueError("a model needs at least one layer")
+    @classmethod
+    def from_node(cls, node: Node, problems: Problems, where: str) -> Model | None:
+        """The section that a node holds; None when anything in it is wrong."""
+        before = len(problems)
+        known = ("layers", "blocks")
+        if not isinstance(node, Mapping):
+            hint = f"for example   {where}: {{layers: [{{linear: 64}}, relu, {{linear: 10}}]}}"
+            problems.add("C03", node.mark, f"{where}: expected a mapping", hint)
+            return None
+        for key in node.entries.keys() - {*known}:
+            hint = f"{suggest(key, known)}   {where} takes: {', '.join(known)}".strip()
+            message = f"unknown key {quote(key, name=True)} in {where}"
+            problems.add("C01", node.entries[key].key_mark, message, hint)
+        if "layers" not in node.entries:
+            problems.add("C03", node.mark, f'{where}: "layers" is missing', "a list of layers")
+            return None
+        at = Spot(problems, where)
+        if "blocks" in node.entries:
+            blocks = read_blocks(node.entries["blocks"].value, at.inside("blocks"))
+            at = dataclasses.replace(at, blocks=blocks)
+        layers = read_layers(node.entries["layers"].value, LayerListHint(), at.inside("layers"))
+        if len(problems) > before:
+            return None
+        wired = wire(layers, problems)
+        return cls(layers=wired) if len(problems) == before else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from dgrad.errors import Problem
 from dgrad.registry import LayerList as LayerListHint
 from dgrad.registry import layers
 
-__all__ = ["INPUT", "PREVIOUS", "Layer", "LayerList", "Name", "Wiring"]
+__all__ = ["INPUT", "PREVIOUS", "Layer", "LayerList", "Name", "Wiring", "read_layers"]
 
 INPUT, PREVIOUS = "input", "previous"
 """What `from` calls the first input of its list, and the result of the layer before."""
@@ -155,7 +155,7 @@ def _read(node: Node, at: Spot) -> Any:
     if not isinstance(node, Mapping) or not any(key in node.entries for key in _KEYS):
         component = _component(node, at)
         mark = node.mark
-        return component and Layer(component=component, mark=mark, where=at.where) or FAILED
+        return (component and Layer(component=component, mark=mark, where=at.where)) or FAILED
     own = {key: entry for key, entry in node.entries.items() if key in _KEYS}
     rest = {key: entry for key, entry in node.entries.items() if key not in _KEYS}
     names = {
@@ -186,25 +186,29 @@ def _read(node: Node, at: Spot) -> Any:
 
 def _component(node: Node, at: Spot) -> Component | None:
     """The component of an item, which may be a use of a block."""
-    if isinstance(node, Mapping) and len(node.entries) == 1:
-        ((kind, entry),) = node.entries.items()
-        target = layers[kind] if kind in layers else None
-        inside = entry.value.entries if isinstance(entry.value, Mapping) else {}
-        for key in ("id", "from", "tie") if target is not None else ():
-            if key in inside and key not in parameters(target):
-                at.inside(kind).fail(
-                    "C02",
-                    inside[key].key_mark,
-                    f"{quote(key)} stands beside the layer, not among its arguments",
-                    f"write {{{kind}: {{...}}, {key}: ...}}",
-                )
-                return None
+    if isinstance(node, Mapping) and len(node.entries) == 1 and _misplaced(node, at):
+        return None
     block = expanded(node, at)
     if block is FAILED:
         return None
     if block is not None:
         node, at = block
     return read_component(layers, node, at)
+
+
+def _misplaced(node: Mapping, at: Spot) -> bool:
+    """Whether id, from or tie stand among the layer's own arguments, which is a problem."""
+    ((kind, entry),) = node.entries.items()
+    if kind not in layers or not isinstance(entry.value, Mapping):
+        return False
+    keys = [
+        key for key in _KEYS if key in entry.value.entries and key not in parameters(layers[kind])
+    ]
+    for key in keys:
+        message = f"{quote(key)} stands beside the layer, not among its arguments"
+        hint = f"write   - {{{kind}: ..., {key}: ...}}"
+        at.inside(kind).fail("C02", entry.value.entries[key].key_mark, message, hint)
+    return bool(keys)
 
 
 def _name(node: Node, at: Spot, *, is_new: bool) -> Any:

@@ -1,88 +1,172 @@
-"""The model of a config: layers named by kind, sizes inferred by trying them on a few rows."""
+"""The model of a config: every layer built for, and tried on, what the ones before make of rows."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import ChainMap
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from dgrad.config.document import Config
+from dgrad.config.layer_list import Layer, LayerList
 from dgrad.config.values import Component
+from dgrad.config.wiring import captured_by, inputs_of, lists_in
 from dgrad.core import stream
 from dgrad.core.backward import grad
+from dgrad.core.modes import no_grad
 from dgrad.core.tensor import Tensor
 from dgrad.errors import ConfigError, DtypeError, Problem, ResourceError, ShapeError
+from dgrad.nn.composition import Composite
 from dgrad.nn.container import Sequential
-from dgrad.nn.module import Module, evaluating
+from dgrad.nn.graph import Graph
+from dgrad.nn.linear import Identity
+from dgrad.nn.module import Module, Parameter, evaluating
+from dgrad.nn.shapes import with_batch
 
-__all__ = ["build_model", "layer_names", "with_batch", "without_gradient"]
+__all__ = ["ModelBuilder", "build_model", "without_gradient"]
 
 
-def build_model(config: Config, rows: np.ndarray) -> tuple[Sequential, Tensor]:
+def build_model(config: Config, rows: np.ndarray) -> tuple[Module, Tensor]:
     """The model, and what it makes of `rows` in evaluation mode, recorded for a backward.
 
     config: without references. rows: (n, ...), a few inputs as training will give them; every
     layer is built for, and tried on, what the ones before make of them. Parameters depend on
     config.seed alone. Raises ConfigError at the layer that cannot be built (C23, C24, T41).
     """
-    x = Tensor(rows)
-    layers = {}
-    components = config.model.layers
-    names = layer_names(component.name for component in components)
+    layers = config.model.layers
     # Values that are not finite are found in training.
     with stream.at(config.seed), np.errstate(all="ignore"):
-        for name, component in zip(names, components, strict=True):
-            layers[name], x = _layer(component, x, config.train.dtype)
-    return Sequential(layers), x
+        with no_grad():
+            builder = ModelBuilder(config.train.dtype)
+            model, _ = builder.make(layers, ("input",), [Tensor(rows)], ChainMap())
+        with evaluating(model):
+            return model, model(Tensor(rows))
 
 
-def layer_names(kinds: Iterable[str]) -> list[str]:
-    """`linear`, `relu`, `linear_2`, ...: another kind in between changes none of them."""
-    counts: Counter[str] = Counter()
-    names: dict[str, None] = {}
-    for kind in kinds:
-        counts[kind] += 1
-        name = kind if counts[kind] == 1 else f"{kind}_{counts[kind]}"
-        while name in names:  # a plugin's layer may be called linear_2
-            counts[kind] += 1
-            name = f"{kind}_{counts[kind]}"
-        names[name] = None
-    return list(names)
+class ModelBuilder:
+    """Makes modules of lists of layers, with parameters of `dtype`."""
+
+    def __init__(self, dtype: str) -> None:
+        self.dtype = dtype
+
+    def make(
+        self,
+        listed: LayerList,
+        names: Sequence[str],
+        inputs: Sequence[Tensor],
+        modules: ChainMap[str, Module],
+    ) -> tuple[Module, Tensor]:
+        """The module of a list, and what it makes of inputs, which it calls names.
+
+        modules: the layers that `tie` and `reuse` may mean, by id; those of the list are added.
+        """
+        wiring = listed.wiring
+        assert wiring is not None
+        values = dict(zip(names, inputs, strict=True))
+        layers: dict[str, Module] = {}
+        wires = zip(listed, wiring.labels, wiring.sources, strict=True)
+        for layer, label, sources in wires:
+            taken = [values[name] for name in sources]
+            layers[label], values[label] = self._layer(layer, taken, modules)
+            if layer.id is not None:
+                modules[layer.id.text] = layers[label]
+        if not layers:
+            layers["identity"], values["identity"] = Identity(), inputs[0]
+        out = list(values.values())[-1]
+        before = [names[0], *wiring.labels]
+        chain = all(s == (b,) for s, b in zip(wiring.sources, before, strict=False))
+        if chain and len(names) == 1:
+            return Sequential(layers), out
+        return Graph(layers, dict(zip(wiring.labels, wiring.sources, strict=True)), names), out
+
+    def _layer(
+        self,
+        layer: Layer,
+        inputs: Sequence[Tensor],
+        modules: ChainMap[str, Module],
+    ) -> tuple[Module, Tensor]:
+        """The layer for such inputs, and what it makes of them."""
+        taken = " and ".join(with_batch(x.shape[1:]) for x in inputs)
+        try:
+            if layer.component is not None:
+                module = self.module(layer.component, inputs, modules)
+            else:
+                assert layer.reuse is not None
+                module = modules[layer.reuse.text]
+            if layer.tie is not None:
+                _tie(layer, module, modules[layer.tie.text])
+            with evaluating(module):
+                out: Tensor = module(*inputs)
+            if not isinstance(out, Tensor):
+                raise ConfigError([_not_a_tensor(layer, out)])
+            rows = inputs[0].shape[:1]
+            if out.shape[:1] != rows:
+                raise ShapeError(f"it must keep the {rows[0]} rows apart, but made {out.shape}")
+            return module, out
+        except ConfigError:
+            raise
+        except (ShapeError, DtypeError) as error:
+            found = layer.problem(f"input is {taken}: {error}", fault="C23")
+            raise ConfigError([found]) from error
+        except (MemoryError, ResourceError) as error:
+            text = f"not enough memory: {error}"
+            found = layer.problem(text, fault="C24", hint="make the layer smaller")
+            raise ConfigError([found]) from error
+        except Exception as error:  # a plugin may raise anything
+            text = f"cannot be built for {taken}: {type(error).__name__}: {error}"
+            hint = "--traceback shows where this was raised"
+            raise ConfigError([layer.problem(text, fault="T41", hint=hint)]) from error
+
+    def module(
+        self, component: Component, inputs: Sequence[Tensor], modules: ChainMap[str, Module]
+    ) -> Module:
+        """The module of a component, for such inputs. Raises what its constructor raises."""
+        if any(lists_in(component)):
+            return self._composed(component, inputs, modules)
+        target: Any = component.target
+        inferred = target.infer(*(x.shape[1:] for x in inputs))
+        module: Module = component.make(**inferred)
+        return module.astype(self.dtype)
+
+    def _composed(
+        self, component: Component, inputs: Sequence[Tensor], modules: ChainMap[str, Module]
+    ) -> Module:
+        """A layer made of lists of layers, each of which sees the ids outside of it."""
+        own = inputs_of(component)
+        names = (*own, *captured_by(component))
+        if len(names) != len(inputs):
+            given = len(inputs) - len(names) + len(own)
+            raise ShapeError(f"it takes {len(own)} inputs ({', '.join(own)}), not {given}")
+
+        def build(listed: LayerList, *values: Tensor) -> tuple[Module, Tensor]:
+            return self.make(listed, names, values, modules.new_child())
+
+        target: Any = component.target
+        if not (isinstance(target, type) and issubclass(target, Composite)):
+            raise ShapeError(f"{component.name} takes lists of layers but is no Composite")
+        made: Module = component.made(lambda: target.compose(build, *inputs, **component.arguments))
+        return made
 
 
-def _layer(component: Component, x: Tensor, dtype: str) -> tuple[Module, Tensor]:
-    """The layer for inputs such as `x`, and what it makes of them."""
-    taken = with_batch(x.shape[1:])
-    try:
-        inferred = component.target.infer(x.shape[1:])  # type: ignore[attr-defined]
-        layer: Module = component.make(**inferred).astype(dtype)
-        with evaluating(layer):
-            out: Tensor = layer(x)
-        if not isinstance(out, Tensor):
-            raise ConfigError([_not_a_tensor(component, out)])
-        if out.shape[:1] != x.shape[:1]:
-            rows = len(x.data)
-            raise ShapeError(f"it must keep the rows apart, but made {out.shape} of {rows} rows")
-        return layer, out
-    except ConfigError:
-        raise
-    except (ShapeError, DtypeError) as error:
-        raise ConfigError([component.problem(f"input is {taken}: {error}", fault="C23")]) from error
-    except (MemoryError, ResourceError) as error:
-        text = f"not enough memory: {error}"
-        found = component.problem(text, fault="C24", hint="make the layer smaller")
-        raise ConfigError([found]) from error
-    except Exception as error:  # a plugin may raise anything
-        text = f"cannot be built for {taken}: {type(error).__name__}: {error}"
-        hint = "--traceback shows where this was raised"
-        raise ConfigError([component.problem(text, fault="T41", hint=hint)]) from error
+def _tie(layer: Layer, module: Module, other: Module) -> None:
+    """Let `module` use the weight of `other`. Raises ConfigError when either has none, or C23."""
+    assert layer.tie is not None
+    for each, name in ((module, layer.name), (other, layer.tie.text)):
+        if not isinstance(getattr(each, "weight", None), Parameter):
+            message = f"{name} has no parameter called weight, so there is nothing to tie"
+            raise ConfigError([layer.tie.problem(layer.where, message)])
+    own, shared = module.weight, other.weight  # type: ignore[attr-defined]
+    if own.shape != shared.shape:
+        message = f"its weight is {own.shape}, that of {layer.tie.text} is {shared.shape}"
+        raise ConfigError([layer.tie.problem(layer.where, message, fault="C23")])
+    module.weight = shared  # type: ignore[attr-defined]
 
 
-def _not_a_tensor(component: Component, out: object) -> Problem:
-    message = f"{component.name} returned an object of type {type(out).__name__}"
+def _not_a_tensor(layer: Layer, out: object) -> Problem:
+    message = f"{layer.name} returned an object of type {type(out).__name__}"
     hint = "return a Tensor, or the graph is cut: compute with ops, not with numpy on .data"
-    return component.problem(message, fault="T41", hint=hint)
+    return layer.problem(message, fault="T41", hint=hint)
 
 
 def without_gradient(
@@ -110,8 +194,3 @@ def without_gradient(
         hint = "something on the way is not differentiable, or every parameter is frozen"
         raise ConfigError([last.problem(text, fault="T06", hint=hint)])
     return [name for name, _ in model.named_parameters() if name not in reached]
-
-
-def with_batch(shape: tuple[int, ...]) -> str:
-    """`shape`, of one row, in words: (8, 8) -> "(batch, 8, 8)"."""
-    return f"({', '.join(['batch', *map(str, shape)])})"

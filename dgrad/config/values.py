@@ -52,8 +52,12 @@ class Component:
 
     def make(self, **supplied: Any) -> Any:
         """target(**arguments, **supplied); a refused argument is a ConfigError at its place."""
+        return self.made(lambda: self.target(**self.arguments, **supplied))
+
+    def made(self, construct: Callable[[], Any]) -> Any:
+        """construct(); an argument that it refuses is a ConfigError at its place."""
         try:
-            return self.target(**self.arguments, **supplied)
+            return construct()
         except ParameterError as error:
             message = f"{error.parameter} must be {error.expected}, got {error.value!r}"
             found = self.problem(message, error.parameter, fault=error.fault)

@@ -13,23 +13,31 @@ from dgrad.nn.activation import (
     Tanh,
 )
 from dgrad.nn.attention import CrossAttention, MultiheadAttention, SelfAttention
+from dgrad.nn.composition import Block, Composite, Parallel, Repeat, Residual
 from dgrad.nn.container import ModuleList, Sequential
 from dgrad.nn.dropout import Dropout
 from dgrad.nn.embedding import Embedding
+from dgrad.nn.graph import Graph
 from dgrad.nn.linear import Identity, Linear
 from dgrad.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss
+from dgrad.nn.merge import Add, Concat, Multiply
 from dgrad.nn.module import LoadResult, Module, Parameter
 from dgrad.nn.position import PositionEmbedding, RotaryEmbedding, SinusoidalPositionEmbedding
 from dgrad.nn.shape import Flatten
 
 __all__ = [
     "GELU",
+    "Add",
     "BCEWithLogitsLoss",
+    "Block",
+    "Composite",
+    "Concat",
     "CrossAttention",
     "CrossEntropyLoss",
     "Dropout",
     "Embedding",
     "Flatten",
+    "Graph",
     "Identity",
     "LeakyReLU",
     "Linear",
@@ -40,9 +48,13 @@ __all__ = [
     "Module",
     "ModuleList",
     "MultiheadAttention",
+    "Multiply",
+    "Parallel",
     "Parameter",
     "PositionEmbedding",
     "ReLU",
+    "Repeat",
+    "Residual",
     "RotaryEmbedding",
     "SelfAttention",
     "Sequential",

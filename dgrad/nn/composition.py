@@ -60,7 +60,8 @@ class Residual(Composite):
     def compose(cls, build: Build, *inputs: Tensor, **arguments: Any) -> Self:
         """Build both ways. Raises ShapeError unless their results have one shape."""
         body, out = build(arguments["layers"], *inputs)
-        way, kept = Identity(), inputs[0]
+        way: Module = Identity()
+        kept = inputs[0]
         if arguments["shortcut"] is not None:
             way, kept = build(arguments["shortcut"], *inputs)
         if out.shape != kept.shape:

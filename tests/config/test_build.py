@@ -14,7 +14,8 @@ from dgrad.config import document
 from dgrad.config.build import build_trainer, with_data
 from dgrad.config.data import LoadedData, load_data, read_data
 from dgrad.config.document import Config, load
-from dgrad.config.model import build_model, layer_names
+from dgrad.config.model import build_model
+from dgrad.config.wiring import layer_names
 from dgrad.core.tensor import Tensor
 from dgrad.errors import ConfigError, ResourceError
 from dgrad.nn.linear import Linear

@@ -212,7 +212,7 @@ TABLE = [
     ("C15", "train.epochs", "!!int 3", "tag"),
     ("C21", "plugins", "[run.txt]", "a plugin is a .py file"),
     ("C22", "data.split", "{val: 0.5, test: 0.5}", "nothing is left to train on"),
-    ("C22", "model", "{layers: []}", "a model needs at least one layer"),
+    ("C22", "model", "{layers: []}", "it needs at least one layer"),
     ("C26", "plugins", "[nope.py]", "there is no plugin file"),
 ]
 
