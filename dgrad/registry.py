@@ -25,6 +25,7 @@ __all__ = [
     "Range",
     "Registry",
     "closest",
+    "initialisers",
     "layers",
     "losses",
     "metrics",
@@ -189,6 +190,7 @@ class Registry(Generic[T]):
         return sorted(self._entries)
 
 
+initialisers: Registry[Any] = Registry("initialiser")  # functions of the tensor that they fill
 layers: Registry[Any] = Registry("layer")
 losses: Registry[Any] = Registry("loss")
 metrics: Registry[Any] = Registry("metric")

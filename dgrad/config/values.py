@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -51,8 +52,13 @@ class Component:
         return {self.name: to_plain(self.arguments)}
 
     def make(self, **supplied: Any) -> Any:
-        """target(**arguments, **supplied); a refused argument is a ConfigError at its place."""
-        return self.made(lambda: self.target(**self.arguments, **supplied))
+        """target(**arguments, **supplied); a refused argument is a ConfigError at its place.
+
+        A component among the arguments is made first; one that awaits what the program supplies
+        (an initialiser its tensor) becomes the function of that.
+        """
+        arguments = {name: _made(value) for name, value in self.arguments.items()}
+        return self.made(lambda: self.target(**arguments, **supplied))
 
     def made(self, construct: Callable[[], Any]) -> Any:
         """construct(); an argument that it refuses is a ConfigError at its place."""
@@ -69,6 +75,14 @@ class Component:
         """A Problem at the component, or at one of its arguments where the config writes it."""
         mark = self.marks.get(argument, self.mark) if argument else self.mark
         return problem(fault, mark, f"{self.where}: {message}", hint)
+
+
+def _made(value: Any) -> Any:
+    if not isinstance(value, Component):
+        return value
+    if getattr(value.target, "supplied", ()):
+        return functools.partial(value.target, **value.arguments)
+    return value.make()
 
 
 def to_plain(value: object) -> Any:

@@ -13,38 +13,64 @@ from dgrad.nn.activation import (
     Tanh,
 )
 from dgrad.nn.attention import CrossAttention, MultiheadAttention, SelfAttention
+from dgrad.nn.batch_normalization import BatchNorm, BatchNorm1d, BatchNorm2d
 from dgrad.nn.composition import Block, Composite, Parallel, Repeat, Residual
 from dgrad.nn.container import ModuleList, Sequential
-from dgrad.nn.dropout import Dropout
+from dgrad.nn.convolution import Conv1d, Conv2d
+from dgrad.nn.dropout import Dropout, Dropout2d
 from dgrad.nn.embedding import Embedding
 from dgrad.nn.graph import Graph
+from dgrad.nn.layer_normalization import (
+    GroupNorm,
+    InstanceNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    LayerNorm,
+    RMSNorm,
+)
 from dgrad.nn.linear import Identity, Linear
 from dgrad.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss
 from dgrad.nn.merge import Add, Concat, Multiply
 from dgrad.nn.module import LoadResult, Module, Parameter
+from dgrad.nn.pooling import AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
 from dgrad.nn.position import PositionEmbedding, RotaryEmbedding, SinusoidalPositionEmbedding
 from dgrad.nn.shape import Flatten
 
 __all__ = [
     "GELU",
     "Add",
+    "AvgPool1d",
+    "AvgPool2d",
     "BCEWithLogitsLoss",
+    "BatchNorm",
+    "BatchNorm1d",
+    "BatchNorm2d",
     "Block",
     "Composite",
     "Concat",
+    "Conv1d",
+    "Conv2d",
     "CrossAttention",
     "CrossEntropyLoss",
     "Dropout",
+    "Dropout2d",
     "Embedding",
     "Flatten",
     "Graph",
+    "GroupNorm",
     "Identity",
+    "InstanceNorm",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LoadResult",
     "LogSoftmax",
     "Loss",
     "MSELoss",
+    "MaxPool1d",
+    "MaxPool2d",
     "Module",
     "ModuleList",
     "MultiheadAttention",
@@ -52,6 +78,7 @@ __all__ = [
     "Parallel",
     "Parameter",
     "PositionEmbedding",
+    "RMSNorm",
     "ReLU",
     "Repeat",
     "Residual",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import numpy as np
+
 from dgrad.core import stream
+from dgrad.nn.layout import channels_of
 from dgrad.nn.module import Module
 from dgrad.ops.random import dropout
 from dgrad.registry import Range, layers
 
-__all__ = ["Dropout"]
+__all__ = ["Dropout", "Dropout2d"]
 
 
 @layers.register("dropout")
@@ -33,3 +36,29 @@ class Dropout(Module):
     def extra_repr(self) -> str:
         """The probability."""
         return f"p={self.p}"
+
+
+@layers.register("dropout2d")
+class Dropout2d(Dropout):
+    """Dropout of whole channels, as neighbouring pixels tell the same. Tompson et al. 2015.
+
+    x: (n, c, h, w) -> same shape; each channel of each image is 0 with probability p in training.
+    """
+
+    def forward(self, x: Any) -> Any:
+        """x: (n, c, h, w) -> same shape."""
+        if not self.training or self.p == 0:
+            return x
+        kept = np.ones((*np.shape(x)[:2], *(1 for _ in np.shape(x)[2:])), x.dtype)
+        return x * dropout(kept, p=self.p, key=stream.current().key())
+
+    @classmethod
+    def infer(cls, *shapes: tuple[int, ...]) -> dict[str, Any]:
+        """Nothing; raises ShapeError unless the inputs are images of channels."""
+        channels_of("dropout2d", shapes[0], 2)
+        return {}
+
+    @classmethod
+    def example(cls, rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Small images of several channels."""
+        return (rng.normal(size=(3, 4, 2, 2)),), {}

@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dgrad.core.tensor import Tensor, get_default_dtype
-from dgrad.errors import ParameterError, ShapeError
-from dgrad.nn import init as initialise
+from dgrad.errors import ShapeError
+from dgrad.nn.init import Init, fill_layer
 from dgrad.nn.module import Module, Parameter
 from dgrad.ops.matrix_products import linear
 from dgrad.registry import Count, layers
 
 __all__ = ["Identity", "Linear"]
 
-Scheme = Literal[
-    "default", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "orthogonal"
-]
-_SCHEMES: dict[str, Callable[[Tensor], Tensor]] = {
-    "xavier_uniform": initialise.xavier_uniform_,
-    "xavier_normal": initialise.xavier_normal_,
-    "kaiming_uniform": initialise.kaiming_uniform_,
-    "kaiming_normal": initialise.kaiming_normal_,
-    "orthogonal": initialise.orthogonal_,
-}
-
 
 @layers.register("linear")
 class Linear(Module):
     """y = x W^T + b.   x: (..., in_features) -> (..., out_features).
 
-    weight: (out_features, in_features), bias: (out_features,). init "default" draws both from
-    U(-k, k), k = 1 / sqrt(in_features); another scheme of dgrad.nn.init leaves the bias at 0.
+    weight: (out_features, in_features), bias: (out_features,). Both start from U(-k, k),
+    k = 1 / sqrt(in_features); with init, a scheme of dgrad.nn.init, the bias starts at 0.
     """
 
     inferred: ClassVar[tuple[str, ...]] = ("in_features",)
@@ -45,27 +32,18 @@ class Linear(Module):
         out_features: Count,
         bias: bool = True,
         *,
-        init: Scheme = "default",
+        init: Init | None = None,
     ) -> None:
         super().__init__()
         self.in_features = in_features
         self.out_features = out_features
         self.weight = Parameter.empty(out_features, in_features)
         self.bias = Parameter(np.zeros(out_features, get_default_dtype())) if bias else None
-        if init == "default":
-            self.reset_parameters()
-        elif init in _SCHEMES:
-            _SCHEMES[init](self.weight)
-        else:
-            known = ", ".join(["default", *_SCHEMES])
-            raise ParameterError("linear", "init", f"one of {known}", init)
+        fill_layer("linear", self.weight, self.bias, init)
 
     def reset_parameters(self) -> None:
         """Draw weight and bias anew from the default scheme."""
-        bound = 1 / math.sqrt(self.in_features)
-        initialise.uniform_(self.weight, -bound, bound)
-        if self.bias is not None:
-            initialise.uniform_(self.bias, -bound, bound)
+        fill_layer("linear", self.weight, self.bias)
 
     def forward(self, x: Any) -> Tensor:
         """x: (..., in_features) -> (..., out_features)."""

@@ -1,6 +1,7 @@
 """Initial values: distributions against their papers' formulas, and PyTorch's gains."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -81,6 +82,42 @@ def test_constants():
 
 
 @pytest.mark.parametrize(
+    ("shape", "groups"), [((4, 2, 3), 1), ((6, 2, 3, 4), 2), ((2, 5, 1, 2, 3), 1)]
+)
+def test_dirac_and_eye_are_pytorchs(shape, groups):
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
+    ours = init.dirac_(nn.Parameter(np.empty(shape)), groups)
+    theirs = torch.nn.init.dirac_(torch.empty(shape), groups)
+    np.testing.assert_array_equal(ours.data, theirs.numpy())
+    matrix = torch.nn.init.eye_(torch.empty(shape[:2]))
+    np.testing.assert_array_equal(init.eye_(nn.Parameter(np.empty(shape[:2]))).data, matrix.numpy())
+
+
+def test_trunc_normal_stays_inside_with_its_own_spread():
+    values = drawn("trunc_normal_", mean=1.0, std=2.0, a=0.0, b=3.0)
+    assert values.min() >= 0
+    assert values.max() <= 3
+    # N(0, 1) between -1/2 and 1: its mean and standard deviation, by the density's integral
+    at = np.linspace(-0.5, 1.0, 100_001)
+    weight = np.exp(-(at**2) / 2)
+    weight /= weight.sum()
+    mean = weight @ at
+    assert values.mean() == pytest.approx(1 + 2 * mean, abs=0.03)
+    assert values.std() == pytest.approx(2 * math.sqrt(weight @ at**2 - mean**2), rel=0.02)
+
+
+@pytest.mark.parametrize("sparsity", [0.0, 0.25, 1.0])
+def test_sparse_has_its_zeros_in_every_column(sparsity):
+    dgrad.manual_seed(0)
+    values = init.sparse_(nn.Parameter(np.empty((10, 30))), sparsity, std=2.0).data
+    zeros = math.ceil(sparsity * 10)
+    assert ((values == 0).sum(axis=0) == zeros).all()
+    if sparsity == 0.25:
+        assert values[values != 0].std() == pytest.approx(2.0, rel=0.1)
+        assert len({tuple(column) for column in (values == 0).T}) > 15
+
+
+@pytest.mark.parametrize(
     ("name", "param"),
     [("linear", None), ("tanh", None), ("relu", None), ("selu", None), ("leaky_relu", 0.2)],
 )
@@ -94,6 +131,15 @@ def test_wrong_arguments_are_named():
         init.calculate_gain("rleu")
     with pytest.raises(ParameterError, match="fan_out"):
         init.kaiming_normal_(nn.Parameter(np.empty((2, 2))), mode="fan_it")  # type: ignore[arg-type]
+    for arguments, parameter in (({"a": 2, "b": 2}, "b"), ({"mean": 9.0}, "mean")):
+        with pytest.raises(ParameterError) as caught:
+            init.trunc_normal_(nn.Parameter(np.empty(2)), **arguments)
+        assert caught.value.parameter == parameter
+    with pytest.raises(ParameterError, match="divisor of 3"):
+        init.dirac_(nn.Parameter(np.empty((3, 1, 1))), groups=2)
+    for scheme, shape in ((init.eye_, (2,)), (init.dirac_, (2, 2)), (init.sparse_, (2, 2, 2))):
+        with pytest.raises(ShapeError, match=re.escape(str(shape))):
+            scheme(nn.Parameter(np.empty(shape)), *([0.5] if scheme is init.sparse_ else []))
     for scheme in (init.xavier_normal_, init.kaiming_uniform_, init.orthogonal_):
         with pytest.raises(ShapeError, match="two axes"):
             scheme(nn.Parameter(np.empty(3)))

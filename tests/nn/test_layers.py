@@ -76,6 +76,7 @@ def test_every_layer_and_loss_has_a_case():
         assert {component(case.text).name for case in cases} == {name}
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel:UserWarning")  # torch's
 @pytest.mark.parametrize(("case", "training"), MODES, ids=label)
 def test_layer_agrees_with_pytorch(case, training):
     """Outputs, gradients of inputs and parameters, and what the call leaves in the buffers."""
@@ -181,17 +182,40 @@ def test_linear_starts_as_in_pytorch_and_by_the_seed():
         assert abs(values.std() - 0.1 / np.sqrt(3)) < 0.004
 
 
+INITS = [  # as a config writes it, and the same in Python
+    ("orthogonal", nn.init.orthogonal_),
+    ("xavier_uniform: {gain: 2}", lambda t: nn.init.xavier_uniform_(t, 2.0)),
+    ("normal: {std: 0.02}", lambda t: nn.init.normal_(t, std=0.02)),
+    ("constant: 0.5", lambda t: nn.init.constant_(t, 0.5)),
+    (
+        "kaiming_normal: {mode: fan_out, nonlinearity: relu}",
+        lambda t: nn.init.kaiming_normal_(t, mode="fan_out", nonlinearity="relu"),
+    ),
+]
+
+
 @pytest.mark.parametrize(
-    "scheme",
-    ["xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "orthogonal"],
+    ("layer", "shape"),
+    [("linear: {out_features: 5", (6,)), ("conv2d: {out_channels: 5, kernel_size: 3", (6, 4, 4))],
 )
-def test_linear_takes_a_scheme(scheme):
-    dgrad.manual_seed(0)
-    layer = nn.Linear(6, 5, init=scheme)
-    dgrad.manual_seed(0)
-    expected = getattr(nn.init, f"{scheme}_")(nn.Parameter(np.empty((5, 6), np.float32)))
-    np.testing.assert_array_equal(layer.weight.data, expected.data)
-    assert not layer.bias.data.any()
+@pytest.mark.parametrize(("text", "scheme"), INITS)
+def test_weights_start_as_the_config_says(layer, shape, text, scheme):
+    init = f"{{{text}}}" if ":" in text else text
+    built = made(f"{{{layer}, init: {init}}}}}", shape)
+    with dgrad.core.stream.at(0):
+        expected = scheme(nn.Parameter(np.empty(built.weight.shape, np.float32)))
+    np.testing.assert_array_equal(built.weight.data, expected.data)
+    assert not built.bias.data.any()
+
+
+def test_an_init_is_a_name_or_a_function():
+    ones = nn.Linear(3, 2, init=nn.init.ones_)
+    np.testing.assert_array_equal(ones.weight.data, nn.Linear(3, 2, init="ones").weight.data)
+    with pytest.raises(ConfigError, match=r"std: expected a number >= 0"):
+        component("{linear: {out_features: 2, init: {normal: {std: -1}}}}")
+    with pytest.raises(ConfigError) as caught:
+        component("{linear: {out_features: 2, init: norml}}")
+    assert caught.value.problems[0].hint.startswith('did you mean "normal"')
 
 
 @pytest.mark.parametrize(
@@ -202,6 +226,11 @@ def test_linear_takes_a_scheme(scheme):
         (lambda: nn.Dropout(1.5), "p"),
         (lambda: nn.Dropout(float("nan")), "p"),
         (lambda: nn.Softplus(0.0), "beta"),
+        (lambda: nn.Conv2d(4, 6, 3, groups=4), "groups"),
+        (lambda: nn.Conv2d(6, 4, 3, groups=4), "groups"),
+        (lambda: nn.Conv2d(1, 1, 3, stride=2, padding="same"), "stride"),
+        (lambda: nn.Conv2d(1, 1, 3, padding_mode="mirror"), "padding_mode"),
+        (lambda: nn.GroupNorm(3, 4), "num_groups"),
         (lambda: nn.MSELoss(reduction="avg"), "reduction"),
         (lambda: nn.Sequential(nn.ReLU), "layer 0"),
         (lambda: nn.Sequential({"a.b": nn.ReLU()}), "layer name"),
@@ -228,6 +257,15 @@ def test_E03_dropout_drops_in_training_only():
     np.testing.assert_array_equal(x.grad.data, first)
     assert layer.eval()(x) is x
     assert not nn.Dropout(1.0)(x).data.any()
+
+
+def test_dropout2d_drops_whole_channels():
+    layer, x = nn.Dropout2d(0.25), np.ones((60, 20, 2, 3), np.float32)
+    dgrad.manual_seed(0)
+    out = layer(dgrad.Tensor(x)).data
+    assert set(np.unique(out)) == {0, np.float32(1 / 0.75)}
+    assert (out == out[:, :, :1, :1]).all()
+    assert abs((out == 0).mean() - 0.25) < 0.03
 
 
 def test_a_layer_takes_arrays_as_ops_do():
