@@ -34,10 +34,15 @@ from dgrad.nn.merge import Add, Concat, Multiply
 from dgrad.nn.module import LoadResult, Module, Parameter
 from dgrad.nn.pooling import AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
 from dgrad.nn.position import PositionEmbedding, RotaryEmbedding, SinusoidalPositionEmbedding
+from dgrad.nn.recurrent import GRU, LSTM, RNN
+from dgrad.nn.recurrent_cell import GRUCell, LSTMCell, RNNCell
 from dgrad.nn.shape import Flatten
 
 __all__ = [
     "GELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "Add",
     "AvgPool1d",
     "AvgPool2d",
@@ -56,12 +61,14 @@ __all__ = [
     "Dropout2d",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "Graph",
     "GroupNorm",
     "Identity",
     "InstanceNorm",
     "InstanceNorm1d",
     "InstanceNorm2d",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -79,6 +86,7 @@ __all__ = [
     "Parameter",
     "PositionEmbedding",
     "RMSNorm",
+    "RNNCell",
     "ReLU",
     "Repeat",
     "Residual",

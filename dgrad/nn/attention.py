@@ -9,10 +9,11 @@ import numpy as np
 from dgrad import ops
 from dgrad.core import stream
 from dgrad.core.tensor import Tensor, get_default_dtype
-from dgrad.errors import DtypeError, ParameterError, ShapeError
+from dgrad.errors import DtypeError, ParameterError
 from dgrad.nn import init as initialise
 from dgrad.nn.linear import Linear
 from dgrad.nn.module import Module, Parameter
+from dgrad.nn.sequence import steps_and_width
 from dgrad.registry import Count, Fraction, Positive, layers
 
 __all__ = ["CrossAttention", "MultiheadAttention", "SelfAttention"]
@@ -191,14 +192,6 @@ def _allowed(padding: Any, attn_mask: Any, heads: int) -> Any:
     return np.logical_and(mask, seen) if boolean else np.where(seen, mask, -np.inf)
 
 
-def _steps_and_width(name: str, shape: tuple[int, ...]) -> tuple[int, int]:
-    """The two axes of a sequence. Raises ShapeError for any other number of them."""
-    if len(shape) != 2:
-        given = ", ".join(map(str, ("batch", *shape)))
-        raise ShapeError(f"{name}: needs inputs of shape (batch, steps, features), got ({given})")
-    return shape[0], shape[1]
-
-
 @layers.register("self_attention")
 class SelfAttention(MultiheadAttention):
     """Attention of a sequence to itself, in heads.   x: (n, t, embed_dim) -> same shape.
@@ -248,7 +241,7 @@ class SelfAttention(MultiheadAttention):
     @classmethod
     def infer(cls, *shapes: tuple[int, ...]) -> dict[str, Any]:
         """embed_dim: the length of the last axis. Raises ShapeError."""
-        return {"embed_dim": _steps_and_width("self_attention", shapes[0])[1]}
+        return {"embed_dim": steps_and_width("self_attention", shapes[0])[1]}
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -292,7 +285,7 @@ class CrossAttention(MultiheadAttention):
     @classmethod
     def infer(cls, *shapes: tuple[int, ...]) -> dict[str, Any]:
         """embed_dim and kdim: the last axes of x and of the memory. Raises ShapeError."""
-        widths = [_steps_and_width("cross_attention", shape)[1] for shape in shapes[:2]]
+        widths = [steps_and_width("cross_attention", shape)[1] for shape in shapes[:2]]
         return {"embed_dim": widths[0], "kdim": widths[1]}
 
     @classmethod
