@@ -52,8 +52,7 @@ def _definition(name: str, entry: Entry, at: Spot) -> BlockDefinition | None:
     if not isinstance(node, Mapping):
         at.expected("C03", node, "a mapping", f"it takes: {', '.join(_KEYS)}")
         return None
-    unknown = [key for key in node.entries if key not in _KEYS]
-    for key in unknown:
+    for key in node.entries.keys() - {*_KEYS}:
         hint = f"{suggest(key, _KEYS)}   a block takes: {', '.join(_KEYS)}".strip()
         at.fail("C01", node.entries[key].key_mark, f"unknown key {quote(key, name=True)}", hint)
     if "layers" not in node.entries:
@@ -62,7 +61,7 @@ def _definition(name: str, entry: Entry, at: Spot) -> BlockDefinition | None:
     params: dict[str, Node] | None = {}
     if "params" in node.entries:
         params = _params(node.entries["params"].value, at.inside("params"))
-    if params is None or unknown:
+    if params is None:
         return None
     inputs = node.entries["inputs"].value if "inputs" in node.entries else None
     return BlockDefinition(name, params, inputs, node.entries["layers"].value)
@@ -132,6 +131,8 @@ def _arguments(
         if key not in block.params:
             hint = f"{suggest(key, block.params)}   {takes}".strip()
             at.fail("C01", entry.key_mark, f"unknown key {quote(key, name=True)}", hint)
+    if len(at.problems) > before:
+        return None
     values = {**block.params, **{key: entry.value for key, entry in entries.items()}}
     for key, value in values.items():
         if key not in entries and isinstance(value, Scalar) and value.value is None:

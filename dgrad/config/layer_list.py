@@ -180,7 +180,7 @@ def _read(node: Node, at: Spot) -> Any:
     if sources is FAILED or any(name is FAILED for name in names.values()):
         return FAILED
     mark = own["reuse"].key_mark if component is None else component.mark
-    where = at.where if component is None else component.where
+    where = f"{at.where}.reuse" if component is None else component.where
     return Layer(component=component, sources=sources, mark=mark, where=where, **names)
 
 

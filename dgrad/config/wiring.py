@@ -75,6 +75,7 @@ class _List:
 
     def wired(self) -> LayerList:
         """The list with its wiring, and with that of the lists in its layers."""
+        before = len(self.problems)
         self.ids = self._ids()
         given = [layer.id.text if layer.id else None for layer in self.layers]
         kinds = [layer.name for layer, name in zip(self.layers, given, strict=True) if not name]
@@ -95,7 +96,8 @@ class _List:
             layers.append(inner)
             if layer.id is not None:
                 visible[layer.id.text] = inner
-        self._check_use(results)
+        if len(self.problems) == before:  # or what is unused may be what a misspelt name meant
+            self._check_use(results)
         wiring = Wiring(self.labels, tuple(sources), tuple(self.captured))
         return LayerList(tuple(layers), wiring)
 
@@ -170,6 +172,8 @@ class _List:
         if component is None or not any(lists_in(component)):
             return layer, ()
         names = inputs_of(component)
+        if component.name == "block":
+            visible = {}  # it is the same wherever it is used
 
         def inner(value: Any) -> Any:
             if isinstance(value, list | tuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -179,11 +179,11 @@ class Block(Composite):
     arity: ClassVar[tuple[int, int | None]] = (1, None)
 
     def __init__(
-        self, layers: _Layers, inputs: Sequence[str] = ("input",), name: str = "block"
+        self, layers: _Layers, inputs: tuple[str, ...] = ("input",), name: str = "block"
     ) -> None:
         super().__init__()
         self.layers = layers
-        self.inputs = tuple(inputs)
+        self.inputs = inputs
         self.name = name
 
     @classmethod
