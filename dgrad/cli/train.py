@@ -67,6 +67,8 @@ def train(
             if not quiet:
                 print(wrapped(printable(f"warning: {warning}"), sys.stderr), file=sys.stderr)
         say(experiment.describe())
+        for note in experiment.data.notes:
+            say(note)
         say(f"run directory: {directory.path}")
         try:
             with graceful(experiment.trainer, display.stopping) as interrupts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from dgrad.config.document import Config
-from dgrad.config.marks import Mark
+from dgrad.config.marks import Mark, quote, refuse
 from dgrad.config.places import place, placed
 from dgrad.config.task import is_implied
 from dgrad.config.values import Component
 from dgrad.data.dataset import Dataset
-from dgrad.data.split import Split, check_classes, duplicate_rows, split
-from dgrad.errors import DataError
+from dgrad.data.split import Split, as_slice, split, split_in_order
+from dgrad.data.split_checks import check_classes, duplicate_rows, unseen_classes
+from dgrad.errors import ConfigError, DataError
 from dgrad.train.trainer import Examples
 
 __all__ = ["TRIAL", "LoadedData", "load_data", "read_data"]
@@ -27,7 +28,8 @@ __all__ = ["TRIAL", "LoadedData", "load_data", "read_data"]
 class LoadedData:
     """The data of a run, split and transformed.
 
-    inputs: (n, ...) transformed; warnings: what the user should know before training.
+    inputs: (n, ...) transformed; warnings: what the user should know before training; notes: what
+    is as it should be, and good to know.
     """
 
     dataset: Dataset
@@ -35,15 +37,22 @@ class LoadedData:
     transforms: tuple[Any, ...]
     inputs: np.ndarray
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def scope(self) -> dict[str, Any]:
-        """What `$data.x` can refer to."""
-        known: dict[str, Any] = {"features": math.prod(self.inputs.shape[1:])}
-        if self.dataset.class_names is None:
-            known["targets"] = 1
+        """What `$data.x` can refer to: features, or vocab and context (the tokens of a row) where
+        the inputs are tokens; classes, or targets (numbers a row).
+        """
+        dataset, row = self.dataset, self.inputs.shape[1:]
+        if dataset.vocabulary is None:
+            known = {"features": math.prod(row)}
         else:
-            known["classes"] = len(self.dataset.class_names)
+            known = {"vocab": len(dataset.vocabulary), "context": row[0] if row else 1}
+        if dataset.class_names is None:
+            known["targets"] = math.prod(dataset.targets.shape[1:])
+        else:
+            known["classes"] = len(dataset.class_names)
         return {"data": known}
 
     def examples(self, output_shape: tuple[int, ...], dtype: str) -> dict[str, Examples]:
@@ -53,7 +62,8 @@ class LoadedData:
             targets = targets.astype(dtype).reshape(len(targets), *output_shape)
         inputs = _floats_as(self.inputs, dtype)
         rows = {name: getattr(self.split, name) for name in ("train", "val", "test")}
-        return {name: Examples(inputs[r], targets[r]) for name, r in rows.items() if len(r)}
+        chosen = {name: as_slice(each) for name, each in rows.items() if len(each)}
+        return {name: Examples(inputs[r], targets[r]) for name, r in chosen.items()}
 
     def trial_rows(self, dtype: str) -> np.ndarray:
         """Inputs to try a model on: the first and the last training row, (2, ...)."""
@@ -113,7 +123,7 @@ def _is_number(text: str) -> bool:
 def _reader_mark(reader: Component, fault: str) -> Mark:
     """Where the config writes what a fault in the data is about."""
     paths = [key for key, value in reader.arguments.items() if isinstance(value, Path)]
-    keys = {"D01": paths, "D06": ["target"], "D08": ["target"]}.get(fault, [])
+    keys = {"D01": paths, "D23": paths, "D06": ["target"], "D08": ["target"]}.get(fault, [])
     return next((reader.marks[key] for key in keys if key in reader.marks), reader.mark)
 
 
@@ -125,14 +135,15 @@ def load_data(
     Raises DataError, ConfigError.
     """
     with placed(lambda fault: place(config, "data", "split"), "data.split"):
-        parts, warnings = _split(config, dataset)
-    for pair, count in duplicate_rows(dataset.inputs, parts).items():
-        if count:
-            first, second = pair.split("/")
-            warnings.append(f"{count} rows of the {second} split are also in the {first} split")
+        parts = _split(config, dataset)
+        warnings = list(_doubts(dataset, parts))
     inputs = dataset.inputs
     made = []
     for i, component in enumerate(config.data.transforms):
+        if inputs.dtype.kind != "f":
+            message = "transforms numbers, but the inputs are tokens"
+            found = component.problem(message, fault="C22", hint="leave it out")
+            raise ConfigError([found])
         transform = component.make()
         if state is None:
             transform.fit_to(inputs[parts.train])
@@ -143,22 +154,46 @@ def load_data(
             transform.load_state(state.get(str(i), {}))
         inputs = transform.apply(inputs)
         made.append(transform)
-    return LoadedData(dataset, parts, tuple(made), inputs, warnings)
+    notes = [
+        f"the last {count} places of the {name} split fill no row of {dataset.overlap} and are "
+        f"not measured"
+        for name, count in parts.left_over.items()
+    ]
+    return LoadedData(dataset, parts, tuple(made), inputs, warnings, notes)
 
 
-def _split(config: Config, dataset: Dataset) -> tuple[Split, list[str]]:
-    """The parts, and what is to be known about their classes."""
-    choice, names, warnings = config.data.split, dataset.class_names, []
-    parts = split(
-        dataset.targets,
-        val=choice.val,
-        test=choice.test,
-        stratify=choice.stratify,
-        seed=config.seed,
-    )
+def _split(config: Config, dataset: Dataset) -> Split:
+    """The parts, as the config asks for them. Raises ConfigError C22 where the data forbid it."""
+    choice = config.data.split
+    shares = {"val": choice.val, "test": choice.test}
+    overlap = dataset.overlap
+    if overlap > 1:
+        for key, is_wrong in (("mode", choice.mode == "random"), ("stratify", choice.stratify)):
+            if is_wrong:
+                text = f"data.split.{key}: a row shares all but one token with the next, so a "
+                text += "random split would put the same text into several parts"
+                hint = "set mode: contiguous" if key == "mode" else "leave it out"
+                refuse("C22", place(config, "data", "split", key), text, hint)
+    if choice.mode == "contiguous" or (choice.mode == "auto" and overlap > 1):
+        return split_in_order(len(dataset), **shares, overlap=overlap)
+    return split(dataset.targets, **shares, stratify=choice.stratify, seed=config.seed)
+
+
+def _doubts(dataset: Dataset, parts: Split) -> Iterator[str]:
+    """What the user should know of the parts. Raises DataError D09."""
+    names, targets = dataset.class_names, dataset.targets
     if names is not None and len(names) == 1:
-        warnings.append(f"all rows are of class {names[0]!r}: there is nothing to learn")
-    if names is not None:
-        for name, missing in check_classes(dataset.targets, parts, names).items():
-            warnings.append(f"the {name} split has no row of class {', '.join(missing)}")
-    return parts, warnings
+        yield f"all rows are of class {names[0]!r}: there is nothing to learn"
+    if names is not None and targets.ndim == 1:
+        for name, missing in check_classes(targets, parts, names).items():
+            yield f"the {name} split has no row of class {', '.join(missing)}"
+    elif names is not None:
+        unseen = unseen_classes(targets, parts, names, overlap=dataset.overlap)
+        for name, classes in unseen.items():
+            listed = ", ".join(map(quote, classes))
+            yield f"the {name} split has what training never sees: {listed}"
+    if dataset.overlap == 1:  # where windows of a sequence are alike, it repeats itself
+        for pair, count in duplicate_rows(dataset.inputs, parts).items():
+            if count:
+                first, second = pair.split("/")
+                yield f"{count} rows of the {second} split are also in the {first} split"

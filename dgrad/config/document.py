@@ -97,13 +97,20 @@ def _shown(value: object) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """The shares of the examples that are kept for validation and for the test."""
+    """The shares of the examples that are kept for validation and for the test.
+
+    mode: which examples: random ones, or contiguous: the last, test after val. auto: contiguous
+    where examples overlap, as the windows of a text do. stratify: random, class by class.
+    """
 
     val: Fraction = 0.15
     test: Fraction = 0.15
+    mode: Literal["auto", "random", "contiguous"] = "auto"
     stratify: bool = False
 
     def __post_init__(self) -> None:
+        if self.stratify and self.mode == "contiguous":
+            raise ValueError("stratify takes random examples of each class, mode: contiguous none")
         if self.val + self.test >= 1:
             total = self.val + self.test
             raise ValueError(

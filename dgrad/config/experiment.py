@@ -80,6 +80,7 @@ class Experiment:
         config = _stored_config(stored.path, text, plugins, overrides)
         dataset = _stored_data(config)
         _check_sources(dataset, digests, stored.path)
+        _check_names(dataset, stored)
         states: dict[str, dict[str, Any]] = {}
         for name, array in section(stored.tensors, "transform").items():
             index, _, key = name.partition(".")
@@ -169,6 +170,7 @@ class Experiment:
             "config": yaml.dump(self.config.resolved()),
             "progress": self.trainer.progress.stored(),
             "class_names": dataset.class_names and list(dataset.class_names),
+            "vocabulary": dataset.vocabulary and list(dataset.vocabulary),
             "feature_names": dataset.feature_names and list(dataset.feature_names),
             "input_shape": list(dataset.inputs.shape[1:]),
             "sources": [
@@ -274,3 +276,22 @@ def _check_sources(dataset: Dataset, digests: Sequence[str], path: Path) -> None
                 f"the splits would not be the same",
                 fault="T26",
             )
+
+
+def _check_names(dataset: Dataset, stored: checkpoint.Checkpoint) -> None:
+    """Indices must mean what they did in training: classes and symbols are in the same order."""
+    for key in ("class_names", "vocabulary"):
+        before, now = stored.metadata.get(key), getattr(dataset, key)
+        if before != (now and list(now)):
+            raise DataError(
+                f"the {key} of the data are not those that {stored.path.name} was trained with: "
+                f"{_counted(now)} now, {_counted(before)} then",
+                fault="T26",
+            )
+
+
+def _counted(names: object) -> str:
+    if not isinstance(names, list | tuple):
+        return "none"
+    shown = ", ".join(map(repr, names[:5]))
+    return f"{len(names)} ({shown}{', ...' if len(names) > 5 else ''})"

@@ -1,13 +1,15 @@
 """Data: readers, data sets, splits, transforms and batches; importing it registers all of them."""
 
-from dgrad.data.dataset import Dataset, Source
+from dgrad.data.dataset import IGNORED, Dataset, Source
 from dgrad.data.files import MAX_CONTENT, read_source
 from dgrad.data.loader import Batches, permutation
-from dgrad.data.readers import read_csv, read_idx
-from dgrad.data.split import Split, check_classes, duplicate_rows, split
+from dgrad.data.readers import read_csv, read_idx, read_text
+from dgrad.data.split import Split, as_slice, split, split_in_order
+from dgrad.data.split_checks import check_classes, duplicate_rows, unseen_classes
 from dgrad.data.transforms import Scale, Standardize, Transform
 
 __all__ = [
+    "IGNORED",
     "MAX_CONTENT",
     "Batches",
     "Dataset",
@@ -16,11 +18,15 @@ __all__ = [
     "Split",
     "Standardize",
     "Transform",
+    "as_slice",
     "check_classes",
     "duplicate_rows",
     "permutation",
     "read_csv",
     "read_idx",
     "read_source",
+    "read_text",
     "split",
+    "split_in_order",
+    "unseen_classes",
 ]

@@ -74,9 +74,9 @@ class Batches:
         """The batches of epoch k: ((b, ...) inputs, (b, ...) targets), b = batch_size or the rest.
 
         start: how many batches to pass over, as they were seen before a run was interrupted.
-        A batch is valid until the next one is asked for. Shuffled batches lie in one buffer that
-        is filled again each time (the last, short one is a view of its start): copy what must
-        stay. Unshuffled ones are views of the data set itself: do not write to them.
+        A batch is valid until the next one is asked for: copy what must stay. Shuffled batches of
+        contiguous arrays lie in one buffer that is filled again each time (the last, short one is
+        a view of its start). Unshuffled ones are views of the data set: do not write to them.
         """
         starts = range(start * self.batch_size, len(self) * self.batch_size, self.batch_size)
         return self._shuffled(k, starts) if self.shuffle else self._in_order(starts)
@@ -89,13 +89,25 @@ class Batches:
     def _shuffled(self, k: int, starts: range) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
         order = permutation(len(self.inputs), seed=self.seed, epoch=k)
         rows = min(self.batch_size, len(order))
-        inputs = np.empty((rows, *self.inputs.shape[1:]), self.inputs.dtype)
-        targets = np.empty((rows, *self.targets.shape[1:]), self.targets.dtype)
+        inputs, targets = _buffer(self.inputs, rows), _buffer(self.targets, rows)
         for start in starts:
             chosen = order[start : start + self.batch_size]
-            some = slice(len(chosen))
-            # mode="clip": every index is valid, and mode="raise" would go through a second buffer.
-            yield (
-                np.take(self.inputs, chosen, axis=0, out=inputs[some], mode="clip"),
-                np.take(self.targets, chosen, axis=0, out=targets[some], mode="clip"),
-            )
+            yield _gather(self.inputs, chosen, inputs), _gather(self.targets, chosen, targets)
+
+
+def _buffer(source: NDArray[Any], rows: int) -> NDArray[Any] | None:
+    """Room for a batch, None where `_gather` needs none."""
+    if not source.flags.c_contiguous:
+        return None
+    return np.empty((rows, *source.shape[1:]), source.dtype)
+
+
+def _gather(
+    source: NDArray[Any], chosen: NDArray[np.int64], buffer: NDArray[Any] | None
+) -> NDArray[Any]:
+    """source[chosen], in the buffer if there is one."""
+    if buffer is None:
+        # np.take would first copy all of a strided source: of 10^6 windows, say.
+        return source[chosen]
+    # mode="clip": every index is valid, and mode="raise" would go through a second buffer.
+    return np.take(source, chosen, axis=0, out=buffer[: len(chosen)], mode="clip")

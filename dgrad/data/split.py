@@ -1,9 +1,9 @@
-"""Splitting rows into train, val and test, and checking what the splits share or lack."""
+"""Splitting rows into train, val and test: at random, class by class, or in order."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -15,19 +15,22 @@ from dgrad.data.loader import permutation
 from dgrad.errors import DataError, ParameterError
 from dgrad.randomness import Purpose
 
-__all__ = ["Split", "check_classes", "duplicate_rows", "split"]
+__all__ = ["Split", "as_slice", "split", "split_in_order"]
 
 _NAMES = ("train", "val", "test")
-_SHOWN_CLASSES = 10
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The rows of each part: ascending (k,) int64 indices; val or test may be empty."""
+    """The rows of each part: ascending (k,) int64 indices; val or test may be empty.
+
+    left_over: places of a sequence at the end of "val" or "test" that fill no row of their own.
+    """
 
     train: NDArray[np.int64]
     val: NDArray[np.int64]
     test: NDArray[np.int64]
+    left_over: dict[str, int] = field(default_factory=dict)
 
 
 def split(
@@ -39,21 +42,20 @@ def split(
     too, and in addition the part's share of every class is right to within one row. The same
     (targets, val, test, stratify, seed) always give the same split.
     Raises ParameterError for shares not in [0, 1) or with no rest; DataError (D10) when a part
-    that was asked for would be empty, (D08) when number targets are to be stratified.
+    that was asked for would be empty, (D08) when rows are to be stratified that have no class or
+    several.
     """
     shares = _shares(val, test)
-    if stratify and targets.dtype.kind not in "iu":
+    if stratify and (targets.dtype.kind not in "iu" or targets.ndim != 1):
+        there = "there is one for each token" if targets.dtype.kind in "iu" else "they are numbers"
         raise DataError(
-            "stratify needs classes, but the targets are numbers; set stratify: false", fault="D08"
+            f"stratify needs targets that are classes, one for each row, but {there}; "
+            f"set stratify: false",
+            fault="D08",
         )
     sizes = _rounded(len(targets), shares)
-    for name, size, share in zip(_NAMES, sizes, shares, strict=True):
-        if share and not size:
-            raise DataError(
-                f"the {name} split would get none of {len(targets)} rows "
-                f"(its share is {float(share):g}); give more rows or another share",
-                fault="D10",
-            )
+    for part, size in enumerate(sizes):
+        _check_size(part, size, shares, len(targets))
     order = permutation(len(targets), seed=seed, purpose=Purpose.SPLIT)
     if not stratify:
         parts = _cut(order, sizes)
@@ -63,7 +65,52 @@ def split(
         classes = zip(_cut(order, counts), _allotted(counts, shares, sizes), strict=True)
         pieces = zip(*(_cut(rows, allotted) for rows, allotted in classes), strict=True)
         parts = [np.concatenate(piece) for piece in pieces]
-    return Split(*(np.sort(part) for part in parts))
+    train, held, tested = (np.sort(part) for part in parts)
+    return Split(train, held, tested)
+
+
+def split_in_order(n: int, *, val: float, test: float, overlap: int = 1) -> Split:
+    """A split of n rows, cut in order: the first ones are train, then come val and test.
+
+    overlap: as of a Dataset. Where it is 1 every part has its share of the rows, rounded by largest
+    remainder. Otherwise the shares are of the places of the sequence that the rows are windows of:
+    a part has only rows that lie in it whole, train all of them, val and test every overlap-th,
+    so that no place is measured twice. The places left over at their ends are counted.
+    Raises ParameterError for shares not in [0, 1) or with no rest; DataError (D10) when a part
+    that was asked for would be empty.
+    """
+    shares = _shares(val, test)
+    bounds = np.cumsum([0, *_rounded(n + overlap - 1, shares)]).tolist()
+    parts, left_over = [], {}
+    for part, (start, stop) in enumerate(pairwise(bounds)):
+        step = 1 if part == 0 else overlap
+        rows = np.arange(start, stop - overlap + 1, step, dtype=np.int64)
+        _check_size(part, len(rows), shares, n)
+        parts.append(rows)
+        if part and len(rows) and (stop - start) % overlap:
+            left_over[_NAMES[part]] = (stop - start) % overlap
+    return Split(parts[0], parts[1], parts[2], left_over)
+
+
+def as_slice(rows: NDArray[np.int64]) -> slice | NDArray[np.int64]:
+    """The slice that picks `rows`, ascending, if they are evenly spaced, else `rows`.
+
+    An array indexed by a slice gives a view, by an array of rows a copy.
+    """
+    steps = np.diff(rows)
+    if not len(steps) or (steps != steps[0]).any():
+        return rows
+    return slice(int(rows[0]), int(rows[-1]) + 1, int(steps[0]))
+
+
+def _check_size(part: int, size: int, shares: Sequence[Fraction], n: int) -> None:
+    """Raises DataError D10 for a part without rows that has a share."""
+    if shares[part] and not size:
+        raise DataError(
+            f"the {_NAMES[part]} split would get none of {n} rows "
+            f"(its share is {float(shares[part]):g}); give more rows or another share",
+            fault="D10",
+        )
 
 
 def _shares(val: float, test: float) -> list[Fraction]:
@@ -115,52 +162,3 @@ def _allotted(
             table[index][part] += 1
             needed[part] -= 1
     return table
-
-
-def check_classes(
-    targets: NDArray[np.int64], split: Split, class_names: Sequence[str]
-) -> dict[str, list[str]]:
-    """Checks that no part asks for a class that training never saw.
-
-    Returns, for "val" and "test" when not empty, the classes of train that the part has no row
-    of, if any: worth a warning, as they are not measured there.
-    Raises DataError (D09) that names the classes in val or test that train has no row of.
-    """
-    present = {name: set(targets[getattr(split, name)].tolist()) for name in _NAMES}
-    unseen = {}
-    for name in ("val", "test"):
-        unknown = sorted(present[name] - present["train"])
-        if unknown:
-            raise DataError(
-                f"the {name} split has classes that the train split lacks: "
-                f"{_some(unknown, class_names)}; set stratify: true, or give those classes more "
-                f"rows (a class needs one for each split)",
-                fault="D09",
-            )
-        missing = sorted(present["train"] - present[name])
-        if missing and present[name]:
-            unseen[name] = [class_names[index] for index in missing]
-    return unseen
-
-
-def _some(classes: Sequence[int], class_names: Sequence[str]) -> str:
-    shown = ", ".join(repr(class_names[index]) for index in classes[:_SHOWN_CLASSES])
-    more = len(classes) - _SHOWN_CLASSES
-    return f"{shown} and {more} more" if more > 0 else shown
-
-
-def duplicate_rows(inputs: NDArray[Any], split: Split) -> dict[str, int]:
-    """How many rows of one part have an identical row in an earlier one. inputs: (n, ...).
-
-    Keys "train/val", "train/test", "val/test": of the second part, the rows whose inputs occur
-    in the first. Zeros of either sign are equal. Rows are compared by 64-bit hash.
-    """
-    rows = np.ascontiguousarray(inputs).reshape(len(inputs), -1) + 0  # -0.0 + 0 is 0.0
-    hashes = np.fromiter((hash(row.tobytes()) for row in rows), np.int64, len(rows))
-    pairs = (("train", "val"), ("train", "test"), ("val", "test"))
-    return {
-        f"{first}/{second}": int(
-            np.isin(hashes[getattr(split, second)], hashes[getattr(split, first)]).sum()
-        )
-        for first, second in pairs
-    }

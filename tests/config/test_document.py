@@ -112,7 +112,8 @@ def test_C29_no_default_is_hidden(write: Write) -> None:
         "clip_norm": None, "dtype": "float32", "early_stop": None,
         "checkpoint": {"every": "1 epoch", "keep": 3, "best": "val/loss"},
     }  # fmt: skip
-    assert resolved["data"]["split"] == {"val": 0.15, "test": 0.15, "stratify": False}
+    split = {"val": 0.15, "test": 0.15, "mode": "auto", "stratify": False}
+    assert resolved["data"]["split"] == split
     assert list(resolved["data"]) == ["csv", "split", "transforms"]
 
 

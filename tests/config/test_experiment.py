@@ -332,6 +332,29 @@ def test_K07_forged_metadata_are_refused(forged: dict[str, object], run: Run) ->
     assert error.value.fault == "K07"
 
 
+@pytest.mark.parametrize(
+    ("forged", "told"),
+    [
+        (
+            {"class_names": ["blue", "red", "green"]},
+            r"class_names .* 3 \('blue', 'red', 'green'\) then",
+        ),
+        ({"class_names": None}, "class_names .* none then"),
+        ({"vocabulary": list("abcdefgh")}, r"vocabulary .*none now, 8 \(.*'e', \.\.\.\) then"),
+    ],
+)
+def test_T26_names_in_another_order_are_refused(
+    forged: dict[str, object], told: str, run: Run
+) -> None:
+    _, outcome, _ = run()
+    stored = checkpoint.load(outcome.checkpoint)
+    assert stored.metadata["vocabulary"] is None
+    checkpoint.save(outcome.checkpoint, stored.tensors, {**stored.metadata, **forged})
+    with pytest.raises(DataError, match=told) as error:
+        Experiment.restore(outcome.checkpoint)
+    assert error.value.fault == "T26"
+
+
 def test_describe_names_layers_parameters_and_rows(tmp_path: Path) -> None:
     experiment = Experiment.build(load(write_toy(tmp_path)))
     assert experiment.describe() == (

@@ -1,7 +1,10 @@
 """Batches and the permutation behind them."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 
 from dgrad.data import Batches, permutation
 from dgrad.errors import DataError, ParameterError, ShapeError
@@ -117,6 +120,39 @@ def test_unshuffled_batches_are_slices_without_a_copy():
     for inputs, targets in batches.epoch(0):
         assert np.shares_memory(inputs, INPUTS)
         assert np.shares_memory(targets, TARGETS)
+
+
+STRIDED = {
+    "windows": sliding_window_view(np.arange(30), 8),
+    "apart": np.arange(92).reshape(46, 2)[::2],
+    "turned": np.arange(69, dtype=np.float32).reshape(3, 23).T,
+    "column": np.arange(46)[::2],
+}
+
+
+@pytest.mark.parametrize("name", STRIDED)
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_rows_of_any_strides_come_as_they_are_with_their_dtype(name, shuffle):
+    source = STRIDED[name]
+    batches = Batches(source, TARGETS, batch_size=5, shuffle=shuffle, seed=7)
+    order = permutation(23, seed=7, epoch=1) if shuffle else np.arange(23)
+    found = collect(batches, 1)
+    np.testing.assert_array_equal(np.concatenate([inputs for inputs, _ in found]), source[order])
+    assert {inputs.dtype for inputs, _ in found} == {source.dtype}
+
+
+def test_a_batch_of_windows_does_not_make_them_all():
+    tokens = np.zeros(200_000, np.int64)
+    inputs, targets = (sliding_window_view(each, 64) for each in (tokens[:-1], tokens[1:]))
+    epoch = Batches(inputs, targets, batch_size=12, shuffle=True, seed=0).epoch(0)
+    next(epoch)
+    tracemalloc.start()
+    try:
+        for _ in range(3):
+            next(epoch)
+        assert tracemalloc.get_traced_memory()[1] < 100_000  # all would take 100 MB
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("batch_size", [0, -1])

@@ -1,9 +1,9 @@
-"""Splits: disjoint, complete, repeatable, with the right shares; and what is checked on them."""
+"""Splits: disjoint, complete, repeatable, with the right shares."""
 
 import numpy as np
 import pytest
 
-from dgrad.data import Split, check_classes, duplicate_rows, permutation, split
+from dgrad.data import as_slice, permutation, split, split_in_order
 from dgrad.errors import DataError, ParameterError
 
 SHARES = [(0.15, 0.15), (0.1, 0), (0, 0.25), (0.33, 0.33), (0.5, 0.4), (0, 0)]
@@ -103,6 +103,8 @@ def test_number_targets_can_be_split_but_not_stratified():
     with pytest.raises(DataError, match="stratify: false") as caught:
         split(targets, val=0.5, test=0, stratify=True, seed=0)
     assert caught.value.fault == "D08"
+    with pytest.raises(DataError, match="one for each token"):
+        split(np.zeros((20, 4), np.int64), val=0.5, test=0, stratify=True, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +114,8 @@ def test_number_targets_can_be_split_but_not_stratified():
 def test_shares_that_leave_no_train_rows_are_refused(val, test):
     with pytest.raises(ParameterError, match="split: "):
         split(np.zeros(100, np.int64), val=val, test=test, seed=0)
+    with pytest.raises(ParameterError, match="split: "):
+        split_in_order(100, val=val, test=test)
 
 
 @pytest.mark.parametrize(
@@ -131,38 +135,70 @@ def test_D10_a_part_without_rows_is_refused_by_name(n, val, test, name, stratify
     assert caught.value.fault == "D10"
 
 
-def rows_of(train, val, test=()):
-    return Split(*(np.array(part, np.int64) for part in (train, val, test)))
+# --------------------------------------------------------------------------------------- in order
 
 
-@pytest.mark.parametrize("part", ["val", "test"])
-def test_D09_a_class_that_training_lacks_is_refused_by_name(part):
-    targets = np.array([0, 0, 1, 2])
-    rows = rows_of([0, 1], [3], [2]) if part == "val" else rows_of([0, 1, 2], [2], [3])
-    with pytest.raises(
-        DataError, match=f"the {part} split .* lacks: 'cat'; set stratify"
-    ) as caught:
-        check_classes(targets, rows, ("ant", "bee", "cat"))
-    assert caught.value.fault == "D09"
+@pytest.mark.parametrize(("val", "test"), SHARES)
+def test_rows_without_overlap_are_cut_in_order(val, test):
+    random = split(np.zeros(101), val=val, test=test, seed=0)
+    rows = split_in_order(101, val=val, test=test)
+    np.testing.assert_array_equal(np.concatenate(parts(rows)), np.arange(101))
+    assert [part.dtype for part in parts(rows)] == [np.int64] * 3
+    assert list(map(len, parts(rows))) == list(map(len, parts(random)))
+    assert rows.left_over == {}
 
 
-def test_D09_many_missing_classes_are_cut_short():
-    names = [f"c{i}" for i in range(30)]
-    with pytest.raises(DataError, match="'c10' and 19 more"):
-        check_classes(np.arange(30), rows_of([0], range(1, 30)), names)
+@pytest.mark.parametrize("overlap", [2, 3, 8, 64])
+@pytest.mark.parametrize(("val", "test"), [(0.1, 0), (0, 0.2), (0.13, 0.21), (0, 0)])
+def test_windows_never_share_a_place_across_a_cut_nor_when_they_are_measured(val, test, overlap):
+    n = 1500
+    rows = split_in_order(n, val=val, test=test, overlap=overlap)
+    places = n + overlap - 1
+    covered = np.zeros((3, places), int)
+    for part, each in enumerate(parts(rows)):
+        for row in each:
+            covered[part, row : row + overlap] += 1
+    assert ((covered > 0).sum(axis=0) <= 1).all()
+    assert covered[1:].max(initial=0) <= 1
+    for part, (name, share) in enumerate([("val", val), ("test", test)], start=1):
+        left = rows.left_over.get(name, 0)
+        assert left < overlap
+        assert abs(covered[part].sum() + left - share * places) < 1
+    train = (covered[0] > 0).sum()
+    assert abs(train - (1 - val - test) * places) < 1
+    np.testing.assert_array_equal(rows.train, np.arange(train - overlap + 1))
+    assert (covered > 0).sum() + sum(rows.left_over.values()) == places
 
 
-def test_D09_classes_not_seen_outside_training_are_returned_for_a_warning():
-    targets = np.array([0, 1, 2, 0, 1, 2])
-    names = ("ant", "bee", "cat")
-    assert check_classes(targets, rows_of([0, 1, 2], [3, 4, 5]), names) == {}
-    unseen = check_classes(targets, rows_of([0, 1, 2], [3], [4, 5]), names)
-    assert unseen == {"val": ["bee", "cat"], "test": ["ant"]}
+@pytest.mark.parametrize(
+    ("n", "val", "test", "overlap", "name"),
+    [
+        (10, 0.04, 0, 1, "val"),
+        (100, 0, 0.07, 8, "test"),
+        (100, 0.06, 0.4, 8, "val"),
+        (9, 0.6, 0, 8, "train"),
+        (0, 0, 0, 1, "train"),
+        (0, 0, 0, 4, "train"),
+    ],
+)
+def test_D10_a_part_that_is_shorter_than_a_window_is_refused(n, val, test, overlap, name):
+    with pytest.raises(DataError, match=f"the {name} split would get none of {n} rows") as caught:
+        split_in_order(n, val=val, test=test, overlap=overlap)
+    assert caught.value.fault == "D10"
 
 
-def test_D13_rows_that_two_parts_share_are_counted():
-    inputs = np.array([[1, 2], [0, 4], [1, 2], [-0.0, 4], [1, 2], [9, 9]], np.float32)
-    found = duplicate_rows(inputs.reshape(6, 1, 2), rows_of([0, 1], [2, 3], [4, 5]))
-    assert found == {"train/val": 2, "train/test": 1, "val/test": 1}
-    found = duplicate_rows(inputs[:, ::-1], rows_of([0, 2, 4], [1], []))
-    assert found == {"train/val": 0, "train/test": 0, "val/test": 0}
+@pytest.mark.parametrize(
+    ("rows", "piece"),
+    [
+        ([3, 4, 5], slice(3, 6, 1)),
+        ([0, 64, 128], slice(0, 129, 64)),
+        ([2, 9], slice(2, 10, 7)),
+        ([0, 1, 3], None),
+        ([4], None),
+        ([], None),
+    ],
+)
+def test_evenly_spaced_rows_are_a_slice(rows, piece):
+    rows = np.array(rows, np.int64)
+    assert as_slice(rows) is rows if piece is None else as_slice(rows) == piece
+    np.testing.assert_array_equal(np.arange(200)[as_slice(rows)], rows)
