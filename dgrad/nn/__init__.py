@@ -36,6 +36,7 @@ from dgrad.nn.pooling import AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
 from dgrad.nn.position import PositionEmbedding, RotaryEmbedding, SinusoidalPositionEmbedding
 from dgrad.nn.recurrent import GRU, LSTM, RNN
 from dgrad.nn.recurrent_cell import GRUCell, LSTMCell, RNNCell
+from dgrad.nn.sequence import Lengths, PaddingMask, SequencePool
 from dgrad.nn.shape import Flatten
 
 __all__ = [
@@ -71,6 +72,7 @@ __all__ = [
     "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
+    "Lengths",
     "Linear",
     "LoadResult",
     "LogSoftmax",
@@ -82,6 +84,7 @@ __all__ = [
     "ModuleList",
     "MultiheadAttention",
     "Multiply",
+    "PaddingMask",
     "Parallel",
     "Parameter",
     "PositionEmbedding",
@@ -92,6 +95,7 @@ __all__ = [
     "Residual",
     "RotaryEmbedding",
     "SelfAttention",
+    "SequencePool",
     "Sequential",
     "SiLU",
     "Sigmoid",

@@ -11,6 +11,7 @@ from dgrad.core import stream
 from dgrad.core.tensor import Tensor, get_default_dtype
 from dgrad.errors import DtypeError, ParameterError
 from dgrad.nn import init as initialise
+from dgrad.nn.init import Init
 from dgrad.nn.linear import Linear
 from dgrad.nn.module import Module, Parameter
 from dgrad.nn.sequence import steps_and_width
@@ -27,7 +28,8 @@ class MultiheadAttention(Module):
     (n, t, embed_dim). dropout: the share of weights dropped in training.
 
     in_proj_weight: (3 embed_dim, embed_dim), rows of q, k and v, or q_proj_weight, k_proj_weight,
-    v_proj_weight if kdim or vdim is another width; drawn as Glorot & Bengio 2010, biases 0.
+    v_proj_weight if kdim or vdim is another width: from xavier_uniform; out_proj's weight from
+    U(-k, k), k = 1 / sqrt(embed_dim); biases from 0. init: of all weights, out_init: of out_proj's.
     kv_heads: k and v have so many heads, query head i reads i // (num_heads / kv_heads) (Ainslie et
     al. 2023). rotary: q and k turned by their positions (Su et al. 2021), with rotary_base.
     """
@@ -44,6 +46,8 @@ class MultiheadAttention(Module):
         kv_heads: Count | None = None,
         rotary: bool = False,
         rotary_base: Positive = 10000.0,
+        init: Init | None = None,
+        out_init: Init | None = None,
     ) -> None:
         super().__init__()
         self.embed_dim, self.num_heads, self.dropout = embed_dim, num_heads, dropout
@@ -59,10 +63,10 @@ class MultiheadAttention(Module):
             self.k_proj_weight = Parameter.empty(narrow, kdim)
             self.v_proj_weight = Parameter.empty(narrow, vdim)
         for weight in self.parameters():
-            initialise.xavier_uniform_(weight)
+            initialise.fill(type(self).__name__, weight, init or "xavier_uniform")
         rows = embed_dim + 2 * narrow
         self.in_proj_bias = Parameter(np.zeros(rows, get_default_dtype())) if bias else None
-        self.out_proj = Linear(embed_dim, embed_dim, bias)
+        self.out_proj = Linear(embed_dim, embed_dim, bias, init=out_init or init)
         if self.out_proj.bias is not None:
             initialise.zeros_(self.out_proj.bias)
 
@@ -218,6 +222,8 @@ class SelfAttention(MultiheadAttention):
         kv_heads: Count | None = None,
         rotary: bool = False,
         rotary_base: Positive = 10000.0,
+        init: Init | None = None,
+        out_init: Init | None = None,
     ) -> None:
         super().__init__(
             embed_dim,
@@ -227,6 +233,8 @@ class SelfAttention(MultiheadAttention):
             kv_heads=kv_heads,
             rotary=rotary,
             rotary_base=rotary_base,
+            init=init,
+            out_init=out_init,
         )
         self.causal = causal
 
@@ -271,9 +279,19 @@ class CrossAttention(MultiheadAttention):
         *,
         kdim: Count | None = None,
         kv_heads: Count | None = None,
+        init: Init | None = None,
+        out_init: Init | None = None,
     ) -> None:
         super().__init__(
-            embed_dim, num_heads, dropout, bias, kdim=kdim, vdim=kdim, kv_heads=kv_heads
+            embed_dim,
+            num_heads,
+            dropout,
+            bias,
+            kdim=kdim,
+            vdim=kdim,
+            kv_heads=kv_heads,
+            init=init,
+            out_init=out_init,
         )
 
     def forward(  # type: ignore[override]

@@ -11,6 +11,7 @@ from dgrad import ops
 from dgrad.core.tensor import Tensor
 from dgrad.errors import ParameterError
 from dgrad.nn import init as initialise
+from dgrad.nn.init import Init
 from dgrad.nn.module import Module, Parameter
 from dgrad.registry import Count, layers
 
@@ -21,14 +22,20 @@ __all__ = ["Embedding"]
 class Embedding(Module):
     """y = weight[x].   x: integers of any shape -> (*x.shape, embedding_dim).
 
-    weight: (num_embeddings, embedding_dim), drawn from N(0, 1). Row padding_idx starts at 0 and
-    gets no gradient. A token outside 0 to num_embeddings - 1 is a ShapeError D08.
+    weight: (num_embeddings, embedding_dim), from N(0, 1) unless init says otherwise. Row
+    padding_idx starts at 0 and gets no gradient. A token outside 0 to num_embeddings - 1 is a
+    ShapeError D08.
     """
 
     from_data: ClassVar[Mapping[str, str]] = {"num_embeddings": "vocab"}
 
     def __init__(
-        self, num_embeddings: Count, embedding_dim: Count, padding_idx: int | None = None
+        self,
+        num_embeddings: Count,
+        embedding_dim: Count,
+        padding_idx: int | None = None,
+        *,
+        init: Init | None = None,
     ) -> None:
         super().__init__()
         self.num_embeddings = num_embeddings
@@ -38,11 +45,7 @@ class Embedding(Module):
             raise ParameterError("embedding", "padding_idx", expected, padding_idx)
         self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
         self.weight = Parameter.empty(num_embeddings, embedding_dim)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw the weight anew."""
-        initialise.normal_(self.weight)
+        initialise.fill("embedding", self.weight, init or "normal")
         if self.padding_idx is not None:
             self.weight.data[self.padding_idx] = 0.0
 

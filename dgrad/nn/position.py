@@ -11,8 +11,9 @@ import numpy.typing as npt
 from dgrad import ops
 from dgrad.core.tensor import Tensor
 from dgrad.errors import ShapeError
-from dgrad.nn import init as initialise
+from dgrad.nn.init import Init, fill
 from dgrad.nn.module import Module, Parameter
+from dgrad.nn.shapes import with_batch
 from dgrad.registry import Count, Positive, layers
 
 __all__ = ["PositionEmbedding", "RotaryEmbedding", "SinusoidalPositionEmbedding"]
@@ -22,16 +23,24 @@ __all__ = ["PositionEmbedding", "RotaryEmbedding", "SinusoidalPositionEmbedding"
 class PositionEmbedding(Module):
     """y_i = x_i + weight_i, a trained vector for each position.   x: (n, t, d) -> same shape.
 
-    weight: (context, d), drawn from N(0, 1); context, the longest t, is `length` if not given:
-    that of the inputs it is built for. Shorter inputs take the first t rows. Gehring et al. 2017.
+    weight: (context, d), from N(0, 1) unless init says otherwise; context, the longest t, is that
+    of the inputs it is built for, `length`, unless given. Shorter inputs take the first t rows.
+    Gehring et al. 2017.
     """
 
     inferred: ClassVar[tuple[str, ...]] = ("length", "embedding_dim")
 
-    def __init__(self, length: Count, embedding_dim: Count, context: Count | None = None) -> None:
+    def __init__(
+        self,
+        length: Count,
+        embedding_dim: Count,
+        context: Count | None = None,
+        *,
+        init: Init | None = None,
+    ) -> None:
         super().__init__()
         self.weight = Parameter.empty(context or length, embedding_dim)
-        initialise.normal_(self.weight)
+        fill("position_embedding", self.weight, init or "normal")
 
     def forward(self, x: Any) -> Tensor:
         """x: (..., t, d) -> same shape. Raises ShapeError unless t <= context and d fits."""
@@ -53,7 +62,7 @@ class PositionEmbedding(Module):
     @classmethod
     def infer(cls, *shapes: tuple[int, ...]) -> dict[str, Any]:
         """The last two axes. Raises ShapeError when there are none."""
-        length, width = _length_and_width("position_embedding", ("batch", *shapes[0]))
+        length, width = _length_and_width("position_embedding", (1, *shapes[0]))
         return {"length": length, "embedding_dim": width}
 
     @classmethod
@@ -114,12 +123,10 @@ class RotaryEmbedding(Module):
         return (rng.normal(size=(2, 3, 4)),), {}
 
 
-def _length_and_width(name: str, shape: tuple[Any, ...]) -> tuple[int, int]:
+def _length_and_width(name: str, shape: tuple[int, ...]) -> tuple[int, int]:
     if len(shape) < 3:
-        shown = ", ".join(map(str, shape))
-        raise ShapeError(
-            f"{name}: needs inputs of shape (batch, positions, features), got ({shown})"
-        )
+        wanted = "(batch, steps, features)"
+        raise ShapeError(f"{name}: needs inputs of shape {wanted}, got {with_batch(shape[1:])}")
     return shape[-2], shape[-1]
 
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from dgrad import ops
 from dgrad.core import stream
-from dgrad.errors import DtypeError, ParameterError, ShapeError
+from dgrad.errors import ParameterError, ShapeError
 from dgrad.nn import init as initialise
 from dgrad.nn.module import Module, Parameter
-from dgrad.nn.sequence import steps_and_width
+from dgrad.nn.sequence import steps_and_width, steps_inside
 from dgrad.registry import Count, Fraction, layers
 
 __all__ = ["GRU", "LSTM", "RNN"]
@@ -84,7 +84,7 @@ class _Recurrent(Module):
         name = type(self).__name__
         if x.ndim != 3 or x.shape[-1] != self.input_size:
             raise ShapeError(f"{name}: needs x (batch, steps, {self.input_size}), got {x.shape}")
-        inside = None if lengths is None else _inside(name, lengths, x.shape)
+        inside = None if lengths is None else steps_inside(name, lengths, x.shape)[..., None]
         if inside is not None:  # whatever stands outside of the sequences, NaN too, is not read
             x = np.where(inside, x, x.dtype.type(0))
         first = self._first(x, state)
@@ -137,20 +137,6 @@ class _Recurrent(Module):
         """Sequences of three steps and of two, in both directions."""
         arguments = {"hidden_size": 2, "bidirectional": True}
         return (rng.normal(size=(2, 3, 3)), np.array([3, 2])), arguments
-
-
-def _inside(name: str, lengths: Any, shape: tuple[int, ...]) -> Any:
-    """Whether a step lies within its sequence, (n, t, 1)."""
-    lengths = np.asarray(lengths.data if hasattr(lengths, "node") else lengths)
-    n, t, _ = shape
-    if lengths.dtype.kind not in "iu":
-        raise DtypeError(f"{name}: lengths must be whole numbers, got {lengths.dtype}")
-    if lengths.shape != (n,) or (n and not 0 <= lengths.min() <= lengths.max() <= t):
-        raise ShapeError(
-            f"{name}: lengths must be {n} numbers from 0 to {t}, one for each sequence of x "
-            f"{shape}, got shape {lengths.shape}: {lengths.tolist()}"
-        )
-    return (np.arange(t) < lengths[:, None])[..., None]
 
 
 def _scan(

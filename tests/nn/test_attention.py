@@ -96,6 +96,18 @@ def test_it_starts_as_in_pytorch():
     assert 0.98 / 8 < np.abs(layer.out_proj.weight.data).max() <= 1 / 8
 
 
+def test_a_config_says_where_the_weights_start():
+    init = "init: {normal: {std: 0.02}}"
+    for options, out_std in (
+        (init, 0.02),
+        (f"{init}, out_init: {{normal: {{std: 0.007}}}}", 0.007),
+    ):
+        layer = made(f"{{self_attention: {{num_heads: 2, {options}}}}}", (3, 128))
+        assert abs(layer.in_proj_weight.data.std() - 0.02) < 0.001
+        assert abs(layer.out_proj.weight.data.std() - out_std) < 0.001
+        assert not layer.out_proj.bias.data.any()
+
+
 @pytest.mark.parametrize("rotary", [False, True])
 def test_a_causal_layer_does_not_see_the_future(rotary):
     text = f"{{self_attention: {{num_heads: 2, causal: true, rotary: {str(rotary).lower()}}}}}"

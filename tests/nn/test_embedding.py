@@ -6,6 +6,7 @@ import pytest
 import dgrad
 from dgrad import nn
 from dgrad.errors import DtypeError, ShapeError
+from tests.nn.cases.case import made
 
 
 def test_an_embedding_starts_as_in_pytorch():
@@ -34,3 +35,16 @@ def test_C23_positions_that_the_table_lacks_are_told(shape):
     assert layer(np.ones((2, 5, 4), np.float32)).shape == (2, 5, 4)
     with pytest.raises(ShapeError, match="the table has 5 of width 4"):
         layer(np.ones(shape, np.float32))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{embedding: {num_embeddings: 90, embedding_dim: 128, init: {normal: {std: 0.02}}}}",
+        "{position_embedding: {context: 90, init: {normal: {std: 0.02}}}}",
+    ],
+)
+def test_a_config_says_where_the_weight_starts(text):
+    weight = made(text, (3, 128)).weight.data
+    assert weight.shape == (90, 128)
+    assert abs(weight.std() - 0.02) < 0.001

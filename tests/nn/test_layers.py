@@ -40,7 +40,9 @@ def ours(case, layer, dtype=np.float64):
     inputs = [x.astype(dtype) if x.dtype.kind == "f" else x for x in case.arrays()]
     inputs = [dgrad.Tensor(x, requires_grad=x.dtype.kind == "f") for x in inputs]
     outputs = several(case.call(layer, *inputs))
-    weighted(outputs, lambda w: w.astype(dtype)).backward()
+    total = weighted(outputs, lambda w: w.astype(dtype))
+    if total.requires_grad:
+        total.backward()
     found = {f"output {i}": out for i, out in enumerate(outputs)}
     found |= {f"gradient of input {i}": x.grad for i, x in enumerate(inputs)}
     found |= {f"gradient of {name}": p.grad for name, p in layer.named_parameters()}
@@ -62,7 +64,9 @@ def theirs(case, layer, state, torch):
         return torch.func.functional_call(module, given, inputs)
 
     outputs = several(case.call(called, *inputs))
-    weighted(outputs, torch.tensor).backward()
+    total = weighted(outputs, torch.tensor)
+    if total.requires_grad:
+        total.backward()
     found = {f"output {i}": out.detach() for i, out in enumerate(outputs)}
     found |= {f"gradient of input {i}": x.grad for i, x in enumerate(inputs)}
     found |= {f"gradient of {name}": leaves[name].grad for name in trained}

@@ -102,6 +102,7 @@ CASES = {
         Case("{self_attention: 2}", SEQUENCE, of_itself),
         Case("{self_attention: {num_heads: 8, bias: false}}", SEQUENCE, of_itself),
         Case("{self_attention: {num_heads: 2, causal: true}}", SEQUENCE, of_itself),
+        Case("{self_attention: {num_heads: 2, init: normal, bias: false}}", SEQUENCE, of_itself),
         Case("{self_attention: 1}", padded((2, 5, 3)), of_itself),
         Case("{self_attention: {num_heads: 2, causal: true}}", padded((2, 5, 4)), of_itself),
         Case(

@@ -14,6 +14,7 @@ CASES = {
     "embedding": [
         Case("{embedding: {num_embeddings: 5, embedding_dim: 3}}", words),
         Case("{embedding: {num_embeddings: 5, embedding_dim: 3, padding_idx: 2}}", words),
+        Case("{embedding: {num_embeddings: 5, embedding_dim: 3, init: orthogonal}}", words),
         Case("{embedding: {num_embeddings: 5, embedding_dim: 3, padding_idx: -1}}", words),
     ],
 }

@@ -55,7 +55,11 @@ CASES = {
     "position_embedding": [
         Case("position_embedding", ((2, 3, 4),), learned),
         Case("{position_embedding: 5}", ((2, 3, 4),), learned),
-        Case("{position_embedding: {context: 4}}", ((2, 2, 4, 3),), learned),
+        Case(
+            "{position_embedding: {context: 4, init: {normal: {std: 0.02}}}}",
+            ((2, 2, 4, 3),),
+            learned,
+        ),
     ],
     "sinusoidal_position_embedding": [
         Case("sinusoidal_position_embedding", ((2, 3, 4),), sinusoidal),
@@ -67,7 +71,7 @@ CASES = {
     ],
 }
 SHAPES = [
-    ("position_embedding", ((4,),), r"\(batch, positions, features\), got \(batch, 4\)"),
+    ("position_embedding", ((4,),), r"\(batch, steps, features\), got \(batch, 4\)"),
 ]
 RANGES = [
     ("{position_embedding: 0}", "context"),
