@@ -10,6 +10,7 @@ import numpy as np
 from dgrad.core.op import op
 from dgrad.core.stream import Key
 from dgrad.errors import DtypeError, ParameterError, ShapeError
+from dgrad.ops._attention import attend, gradients
 from dgrad.ops._axes import summed_to
 from dgrad.ops._floats import as_floats
 from dgrad.ops.random import dropout
@@ -70,7 +71,7 @@ def _factor(shape: tuple[int, ...], dtype: Any, dropout_p: float, key: Key | Non
     return dropout(np.ones(shape, dtype), p=dropout_p, key=key)
 
 
-@op(keeps=("exponentials", "rest"), example=_heads)
+@op(keeps=("weights",), example=_heads)
 def scaled_dot_product_attention(
     q: Any,
     k: Any,
@@ -93,25 +94,20 @@ def scaled_dot_product_attention(
     q, k, v = (np.asarray(as_floats(a)) for a in (q, k, v))
     mask = None if mask is None else np.asarray(mask)
     _check(q, k, v, mask)
-    # Kept as (..., s, t): over the last axis but one, NumPy's maximum takes a third of the time.
-    scores = k @ (q * _spread_of(q, scale)).swapaxes(-1, -2)
-    if mask is not None:
-        mask = np.atleast_2d(mask).swapaxes(-1, -2)
-        if mask.dtype.kind == "b":
-            np.copyto(scores, -math.inf, where=~mask)
-        else:
-            scores = scores + mask
-    if is_causal:
-        np.copyto(scores, -math.inf, where=_shut(*q.shape[-2:-1], *k.shape[-2:-1]).T)
-    scores -= np.maximum.reduce(
-        scores, axis=-2, keepdims=True, initial=float(np.finfo(scores.dtype).min)
-    )
-    e = np.exp(scores, out=scores)
-    total = (np.ones(e.shape[-2], e.dtype) @ e)[..., None]  # (..., t, 1)
-    rest = 1 / (total + (total == 0))  # what turns e into weights
-    factor = _factor((*q.shape[:-1], k.shape[-2]), e.dtype, dropout_p, key)
-    out = (e if factor is None else e * factor.swapaxes(-1, -2)).swapaxes(-1, -2) @ v
-    return np.multiply(out, rest, out=out), e, rest
+    factor = _factor((*q.shape[:-1], k.shape[-2]), np.result_type(q, k), dropout_p, key)
+    out = _beside(q, v)
+    return out, attend(q, k, v, mask, is_causal, _spread_of(q, scale), factor, out)
+
+
+def _beside(q: Any, v: Any) -> Any:
+    """An empty (..., heads, t, e) for q (..., heads, t, d): heads lie side by side, (..., t, h, e).
+
+    So they can be joined without a copy.
+    """
+    shape, dtype = (*q.shape[:-1], v.shape[-1]), np.result_type(q, v)
+    if len(shape) < 3:
+        return np.empty(shape, dtype)
+    return np.empty((*shape[:-3], shape[-2], shape[-3], shape[-1]), dtype).swapaxes(-2, -3)
 
 
 def _weights(q: Any, k: Any, mask: Any, is_causal: bool, scale: float) -> Any:
@@ -165,31 +161,20 @@ def _attention_fast(
     v: Any,
     mask: Any,
     out: Any,
-    exponentials: Any,
-    rest: Any,
+    weights: Any,
     scale: float | None,
     dropout_p: float,
     key: Key | None,
     needs: Any,
 ) -> list[Any]:
+    factor = _factor((*q.shape[:-1], k.shape[-2]), weights.dtype, dropout_p, key)
     scale = _spread_of(q, scale)
-    factor = _factor((*q.shape[:-1], k.shape[-2]), exponentials.dtype, dropout_p, key)
-    factor = None if factor is None else factor.swapaxes(-1, -2)
-    g = g * rest  # the exponentials stay as they are: this is the smaller array
-    dropped = exponentials if factor is None else exponentials * factor
-    by_v = dropped @ g if needs[2] else None
-    by_scores = v @ g.swapaxes(-1, -2)
-    if factor is not None:
-        by_scores *= factor
-    by_scores -= np.vecdot(g, out)[..., None, :]
-    by_scores *= exponentials
-    by_q = by_scores.swapaxes(-1, -2) @ k if needs[0] else None
-    by_k = by_scores @ q if needs[1] else None
-    for gradient in (by_q, by_k):
-        if gradient is not None:
-            gradient *= scale
-    by_mask = summed_to(by_scores.swapaxes(-1, -2), np.shape(mask)) if needs[3] else None
-    return [by_q, by_k, by_v, by_mask]
+    results = tuple(np.empty_like(x) if need else None for x, need in zip((q, k, v), needs))
+    gradients(g, q, k, v, out, weights, scale, factor, results)
+    if not needs[3]:
+        return [*results, None]
+    by_scores = gradients(g, q, k, v, out, weights, 1.0, factor, (None, None, None))
+    return [*results, summed_to(by_scores.swapaxes(-1, -2), np.shape(mask))]
 
 
 scaled_dot_product_attention.vjp(_attention_rule)
