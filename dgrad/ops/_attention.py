@@ -7,6 +7,7 @@ done to each run along rows of every head at once: NumPy's maximum takes a seven
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def gradients(
     weights: Any,
     scale: float,
     factor: Any,
-    results: tuple[Any, Any, Any],
+    results: Sequence[Any],
 ) -> Any:
     """The gradients of q, k and v into results, arrays like them or None where not wanted.
 

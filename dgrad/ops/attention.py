@@ -169,7 +169,9 @@ def _attention_fast(
 ) -> list[Any]:
     factor = _factor((*q.shape[:-1], k.shape[-2]), weights.dtype, dropout_p, key)
     scale = _spread_of(q, scale)
-    results = tuple(np.empty_like(x) if need else None for x, need in zip((q, k, v), needs))
+    results = [
+        np.empty_like(x) if need else None for x, need in zip((q, k, v), needs, strict=False)
+    ]
     gradients(g, q, k, v, out, weights, scale, factor, results)
     if not needs[3]:
         return [*results, None]
