@@ -65,9 +65,12 @@ class Component:
         try:
             return construct()
         except ParameterError as error:
-            message = f"{error.parameter} must be {error.expected}, got {error.value!r}"
-            found = self.problem(message, error.parameter, fault=error.fault)
-            raise ConfigError([found]) from error
+            raise ConfigError([self.refused(error, fault=error.fault)]) from error
+
+    def refused(self, error: ParameterError, *, fault: str) -> Problem:
+        """The Problem of an argument that the target refuses."""
+        message = f"{error.parameter} must be {error.expected}, got {error.value!r}"
+        return self.problem(message, error.parameter, fault=fault)
 
     def problem(
         self, message: str, argument: str | None = None, *, fault: str = "C08", hint: str = ""

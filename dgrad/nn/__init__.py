@@ -14,9 +14,24 @@ from dgrad.nn.activation import (
 )
 from dgrad.nn.attention import CrossAttention, MultiheadAttention, SelfAttention
 from dgrad.nn.batch_normalization import BatchNorm, BatchNorm1d, BatchNorm2d
+from dgrad.nn.binary_loss import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    HingeEmbeddingLoss,
+    HingeLoss,
+    SigmoidFocalLoss,
+    SoftMarginLoss,
+)
+from dgrad.nn.classification_loss import (
+    CrossEntropyLoss,
+    FocalLoss,
+    MultiMarginLoss,
+    NLLLoss,
+)
 from dgrad.nn.composition import Block, Composite, Parallel, Repeat, Residual
 from dgrad.nn.container import ModuleList, Sequential
 from dgrad.nn.convolution import Conv1d, Conv2d
+from dgrad.nn.ctc_loss import CTCLoss
 from dgrad.nn.dropout import Dropout, Dropout2d
 from dgrad.nn.embedding import Embedding
 from dgrad.nn.graph import Graph
@@ -29,15 +44,24 @@ from dgrad.nn.layer_normalization import (
     RMSNorm,
 )
 from dgrad.nn.linear import Identity, Linear
-from dgrad.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss
+from dgrad.nn.loss import Loss
 from dgrad.nn.merge import Add, Concat, Multiply
 from dgrad.nn.module import LoadResult, Module, Parameter
 from dgrad.nn.pooling import AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
 from dgrad.nn.position import PositionEmbedding, RotaryEmbedding, SinusoidalPositionEmbedding
 from dgrad.nn.recurrent import GRU, LSTM, RNN
 from dgrad.nn.recurrent_cell import GRUCell, LSTMCell, RNNCell
+from dgrad.nn.regression_loss import (
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
+    MSELoss,
+    PoissonNLLLoss,
+    SmoothL1Loss,
+)
 from dgrad.nn.sequence import Lengths, PaddingMask, SequencePool
 from dgrad.nn.shape import Flatten
+from dgrad.nn.similarity_loss import CosineEmbeddingLoss, CosineLoss, TripletMarginLoss
 
 __all__ = [
     "GELU",
@@ -47,28 +71,38 @@ __all__ = [
     "Add",
     "AvgPool1d",
     "AvgPool2d",
+    "BCELoss",
     "BCEWithLogitsLoss",
     "BatchNorm",
     "BatchNorm1d",
     "BatchNorm2d",
     "Block",
+    "CTCLoss",
     "Composite",
     "Concat",
     "Conv1d",
     "Conv2d",
+    "CosineEmbeddingLoss",
+    "CosineLoss",
     "CrossAttention",
     "CrossEntropyLoss",
     "Dropout",
     "Dropout2d",
     "Embedding",
     "Flatten",
+    "FocalLoss",
     "GRUCell",
     "Graph",
     "GroupNorm",
+    "HingeEmbeddingLoss",
+    "HingeLoss",
+    "HuberLoss",
     "Identity",
     "InstanceNorm",
     "InstanceNorm1d",
     "InstanceNorm2d",
+    "KLDivLoss",
+    "L1Loss",
     "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
@@ -82,11 +116,14 @@ __all__ = [
     "MaxPool2d",
     "Module",
     "ModuleList",
+    "MultiMarginLoss",
     "MultiheadAttention",
     "Multiply",
+    "NLLLoss",
     "PaddingMask",
     "Parallel",
     "Parameter",
+    "PoissonNLLLoss",
     "PositionEmbedding",
     "RMSNorm",
     "RNNCell",
@@ -99,9 +136,13 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SigmoidFocalLoss",
     "SinusoidalPositionEmbedding",
+    "SmoothL1Loss",
+    "SoftMarginLoss",
     "Softmax",
     "Softplus",
     "Tanh",
+    "TripletMarginLoss",
     "init",
 ]

@@ -1,78 +1,74 @@
-"""Losses as modules: criterion(outputs, targets)."""
+"""What every loss has: criterion(outputs, targets), what a batch counts for, what fits it."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from dgrad import ops
-from dgrad.core.tensor import Tensor
-from dgrad.errors import ParameterError
-from dgrad.nn.module import Module
-from dgrad.registry import losses
+import numpy as np
 
-__all__ = ["BCEWithLogitsLoss", "CrossEntropyLoss", "Loss", "MSELoss"]
+from dgrad.core.tensor import Tensor
+from dgrad.errors import DataError, ParameterError
+from dgrad.nn.module import Module
+from dgrad.ops.classification_loss import IGNORED
+
+__all__ = ["IGNORED", "Loss", "Reduction", "check_within", "raw"]
 
 Reduction = Literal["mean", "sum", "none"]
 
 
 class Loss(Module):
-    """Base of losses. `targets` says what they compare with: class indices or numbers."""
+    """Base of losses. `targets` says what they compare with: class indices or numbers.
+
+    The mean is over what counts; batches are joined by weighting their means with `weight_of`.
+    """
 
     targets: ClassVar[Literal["classes", "numbers"]]
+    means: ClassVar[tuple[str, ...]] = ("mean",)  # the reductions that average
 
     def __init__(self, *, reduction: Reduction = "mean") -> None:
         super().__init__()
-        if reduction not in ("mean", "sum", "none"):
-            expected = "'mean', 'sum' or 'none'"
+        known = (*self.means, "sum", "none")
+        if reduction not in known:
+            expected = f"{', '.join(map(repr, known[:-1]))} or 'none'"
             raise ParameterError(type(self).__name__, "reduction", expected, reduction)
         self.reduction: Reduction = reduction
+
+    def weight_of(self, targets: np.ndarray) -> float:
+        """What the mean over a batch with these targets, (n, ...), divides by: by default n.
+
+        The mean over several batches is sum(mean * weight) / sum(weight); 0: nothing counts.
+        """
+        return len(targets)
+
+    def wanted(self, targets: tuple[int, ...], classes: int | None) -> tuple[int | str, ...]:
+        """The shape of a row of outputs, where a row of targets has this one; a name: any length.
+
+        classes: how many the targets have, None for numbers. Raises ParameterError for an argument
+        of the loss that does not suit them.
+        """
+        return targets if classes is None else (*targets, classes)
+
+    def check_targets(self, targets: np.ndarray) -> None:
+        """Raise DataError D08, with what to do, if values of all the targets do not suit."""
 
     def extra_repr(self) -> str:
         """How the losses of the elements are joined."""
         return f"reduction={self.reduction!r}"
 
 
-@losses.register("cross_entropy")
-class CrossEntropyLoss(Loss):
-    """-log softmax(outputs)[target], averaged.
-
-    outputs: (..., classes) raw scores, targets: (...) integers -> a scalar, (...) for "none".
-    The classes are the last axis.
-    """
-
-    targets = "classes"
-
-    def forward(self, outputs: Any, targets: Any) -> Tensor:
-        """outputs: (..., classes), targets: (...) -> scalar."""
-        return ops.cross_entropy(  # type: ignore[no-any-return]
-            outputs, targets, reduction=self.reduction
+def check_within(targets: np.ndarray, low: float, high: float, hint: str) -> None:
+    """Raise DataError D08, ending with `hint`, unless all targets are within [low, high]."""
+    if not targets.size:
+        return
+    least, most = float(targets.min()), float(targets.max())
+    if not low <= least <= most <= high:
+        expected = f"within [{low:g}, {high:g}]" if high < np.inf else f">= {low:g}"
+        raise DataError(
+            f"targets must be {expected}, those of the data go from {least:g} to {most:g}; {hint}",
+            fault="D08",
         )
 
 
-@losses.register("mse")
-class MSELoss(Loss):
-    """(outputs - targets)^2, averaged over all elements.   Equal shapes -> a scalar."""
-
-    targets = "numbers"
-
-    def forward(self, outputs: Any, targets: Any) -> Tensor:
-        """outputs, targets: equal shapes -> scalar, or that shape for "none"."""
-        return ops.mse_loss(  # type: ignore[no-any-return]
-            outputs, targets, reduction=self.reduction
-        )
-
-
-@losses.register("bce_with_logits")
-class BCEWithLogitsLoss(Loss):
-    """-t log sigmoid(x) - (1 - t) log sigmoid(-x), averaged over all elements.
-
-    outputs: raw scores x, targets: t in [0, 1]; equal shapes -> a scalar.
-    """
-
-    targets = "numbers"
-
-    def forward(self, outputs: Any, targets: Any) -> Tensor:
-        """outputs, targets: equal shapes -> scalar, or that shape for "none"."""
-        return ops.bce_with_logits(  # type: ignore[no-any-return]
-            outputs, targets, reduction=self.reduction
-        )
+def raw(value: Any) -> np.ndarray:
+    """The array of a Tensor, or of anything else."""
+    return value.data if isinstance(value, Tensor) else np.asarray(value)

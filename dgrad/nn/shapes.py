@@ -7,6 +7,6 @@ from collections.abc import Sequence
 __all__ = ["with_batch"]
 
 
-def with_batch(shape: Sequence[int]) -> str:
+def with_batch(shape: Sequence[int | str]) -> str:
     """`shape`, of one row, in words: (8, 8) -> "(batch, 8, 8)"."""
     return f"({', '.join(['batch', *map(str, shape)])})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,7 +13,14 @@ from dgrad.data.loader import Batches
 from dgrad.nn.module import Module, evaluating
 from dgrad.train.metrics import Metric
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "weight_of"]
+
+
+def weight_of(loss: Module, targets: np.ndarray) -> float:
+    """What the loss of a batch counts for among others; its rows, where the loss does not say."""
+    weigh = getattr(loss, "weight_of", None)
+    weight: float = len(targets) if weigh is None else weigh(targets)
+    return weight
 
 
 def evaluate(
@@ -24,21 +32,25 @@ def evaluate(
     *,
     batch_size: int,
 ) -> dict[str, float]:
-    """{"loss": mean over the rows, then each metric}, in eval mode; all modes are restored.
+    """{"loss": mean over what counts, then each metric}, in eval mode; all modes are restored.
 
     inputs: (n, ...), targets: (n, ...), n >= 1. The loss is the mean of the batches' means,
-    weighted by their rows; only equal batch sizes give equal bits. Raises DataError for n = 0.
+    weighted by what they count for (NaN if nothing does); only equal batch sizes give equal bits.
+    Raises DataError for n = 0.
     """
     batches = Batches(inputs, targets, batch_size=batch_size, shuffle=False, seed=0)
-    total = 0.0
+    total, counted = 0.0, 0.0
     for metric in metrics.values():
         metric.reset()
     # What is not finite shows in the results.
     with evaluating(model), no_grad(), np.errstate(all="ignore"):
         for x, y in batches.epoch(0):
             outputs = model(Tensor(x))
-            total += float(loss(outputs, Tensor(y)).data) * len(x)
+            weight = weight_of(loss, y)
+            if weight:  # the mean of nothing is NaN
+                total += float(loss(outputs, Tensor(y)).data) * weight
+                counted += weight
             for metric in metrics.values():
                 metric.update(outputs.data, y)
     results = {name: float(metric.result()) for name, metric in metrics.items()}
-    return {"loss": total / len(inputs), **results}
+    return {"loss": total / counted if counted else math.nan, **results}

@@ -21,7 +21,7 @@ from dgrad.optim.optimizer import Optimizer
 from dgrad.optim.schedules import Plateau
 from dgrad.randomness import Purpose
 from dgrad.train.divergence import first_fault
-from dgrad.train.evaluation import evaluate
+from dgrad.train.evaluation import evaluate, weight_of
 from dgrad.train.metrics import Metric
 
 __all__ = ["Examples", "Progress", "Settings", "Trainer", "Watcher", "section"]
@@ -64,8 +64,8 @@ class Progress:
 
     step: int = 0
     epoch: int = 0  # epochs that are complete
-    epoch_loss: float = 0.0  # sum over the rows seen in the epoch at hand
-    epoch_rows: int = 0
+    epoch_loss: float = 0.0  # sum over what counted in the epoch at hand
+    epoch_weight: float = 0.0  # how much that was, see Loss.weight_of
     best_value: float | None = None
     best_step: int = 0
     stop_value: float | None = None
@@ -180,8 +180,8 @@ class Trainer:
             if self._should_stop():  # where a run came back from that had stopped
                 return "early stop"
             for batch in self.batches.epoch(progress.epoch, progress.step % len(self.batches)):
-                self.train_step(*batch)
-                if first:
+                loss = self.train_step(*batch)
+                if first and not math.isnan(loss):
                     self._tell_unreached(watchers)
                     first = False
                 outcome = self._between_steps(save, watchers, begun)
@@ -217,7 +217,7 @@ class Trainer:
         if ended or due:
             better = self._evaluate(watchers, begun)
         if ended:
-            progress.epoch_loss, progress.epoch_rows = 0.0, 0
+            progress.epoch_loss, progress.epoch_weight = 0.0, 0.0
         stop = self._should_stop()
         if due or better or stop or asked:
             tensors = self.tensors()
@@ -228,8 +228,15 @@ class Trainer:
         return "early stop" if stop else "interrupted" if asked else None
 
     def train_step(self, inputs: np.ndarray, targets: np.ndarray) -> float:
-        """Forward, loss, backward, clip, update, on one batch; returns the loss."""
+        """Forward, loss, backward, clip, update, on one batch; returns the loss.
+
+        A batch in which nothing counts, as all its targets are ignored, updates nothing: NaN.
+        """
         progress, optimizer = self.progress, self.optimizer
+        weight = weight_of(self.loss, targets)
+        if not weight:
+            progress.step += 1
+            return math.nan
         with stream.at(self.settings.seed, Purpose.STEP, progress.step):
             loss = self.loss(self.model(Tensor(inputs)), Tensor(targets))
             value = float(loss.data)
@@ -255,8 +262,8 @@ class Trainer:
         optimizer.step()
         progress.step += 1
         progress.loss = value
-        progress.epoch_loss += value * len(inputs)
-        progress.epoch_rows += len(inputs)
+        progress.epoch_loss += value * weight
+        progress.epoch_weight += weight
         return value
 
     def _first_fault(self, inputs: np.ndarray, targets: np.ndarray) -> str:
@@ -296,7 +303,7 @@ class Trainer:
         record: dict[str, Any] = {
             "epoch": progress.epoch,
             "step": progress.step,
-            "train/loss": progress.epoch_loss / progress.epoch_rows,
+            "train/loss": progress.epoch_loss / (progress.epoch_weight or math.nan),
         }
         if "val" in self.splits:
             record.update({f"val/{k}": value for k, value in self.evaluate("val").items()})

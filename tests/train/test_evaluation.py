@@ -11,7 +11,7 @@ from dgrad.core.tensor import Tensor
 from dgrad.errors import DataError
 from dgrad.nn import CrossEntropyLoss, Linear, Module, MSELoss, Sequential
 from dgrad.nn.dropout import Dropout
-from dgrad.train.evaluation import evaluate
+from dgrad.train.evaluation import evaluate, weight_of
 from dgrad.train.metrics import MAE, R2, RMSE, Accuracy, F1Macro
 
 rng = np.random.default_rng(11)
@@ -55,6 +55,32 @@ def test_E05_classes(rows: int) -> None:
     logs = outputs - np.log(np.exp(outputs).sum(1, keepdims=True))
     assert found["loss"] == pytest.approx(-logs[np.arange(23), CLASSES].mean(), rel=1e-12)
     assert found["accuracy"] == np.mean(outputs.argmax(1) == CLASSES)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 23])
+@pytest.mark.parametrize("weight", [None, [0.2, 1.0, 3.0]])
+def test_E05_the_loss_is_the_mean_over_what_counts(rows: int, weight: Any) -> None:
+    net, criterion = model(3), CrossEntropyLoss(weight)
+    targets = np.where(np.arange(23) % 4 == 1, -100, CLASSES)
+    targets[:3] = -100  # a whole batch in which nothing counts
+    expected = criterion(net.eval()(Tensor(INPUTS)), targets).item()
+    found = evaluate(net, criterion, {}, INPUTS, targets, batch_size=rows)
+    assert found["loss"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_loss_of_nothing_is_nan_and_a_plain_module_counts_rows() -> None:
+    nothing = np.full(23, -100)
+    found = evaluate(model(3), CrossEntropyLoss(), {}, INPUTS, nothing, batch_size=8)
+    assert np.isnan(found["loss"])
+
+    class Error(Module):
+        def forward(self, x: Tensor, y: Tensor) -> Tensor:
+            return ((x - y) ** 2).mean()
+
+    net = model(2)
+    results = [evaluate(net, c, {}, INPUTS, NUMBERS, batch_size=8) for c in (Error(), MSELoss())]
+    assert results[0]["loss"] == pytest.approx(results[1]["loss"], rel=1e-12)
+    assert weight_of(Error(), NUMBERS) == 23
 
 
 def test_E03_two_evaluations_are_equal_and_start_afresh() -> None:

@@ -16,7 +16,7 @@ from dgrad.core import stream
 from dgrad.core.stream import manual_seed
 from dgrad.core.tensor import Tensor
 from dgrad.errors import DivergedError
-from dgrad.nn import Linear, Module, MSELoss, Parameter, Sequential
+from dgrad.nn import CrossEntropyLoss, Linear, Module, MSELoss, Parameter, Sequential
 from dgrad.nn.dropout import Dropout
 from dgrad.optim import SGD, Adam, Optimizer, Plateau
 from dgrad.randomness import Purpose
@@ -130,6 +130,28 @@ def test_an_epoch_is_the_steps_written_by_hand() -> None:
     means = [np.average(losses[i : i + 3], weights=[4, 4, 2]) for i in (0, 3)]
     np.testing.assert_allclose([r["train/loss"] for r in watch.records], means, rtol=1e-12)
     assert [(r["epoch"], r["step"]) for r in watch.records] == [(1, 3), (2, 6)]
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_what_counted() -> None:
+    """In batches of 4, 4 and 2 rows, of one of which nothing counts: it updates nothing."""
+    inputs, classes = examples().inputs, np.arange(ROWS) % 2
+    given = Examples(inputs, np.where(np.arange(ROWS) < 4, -100, classes))
+    net = Sequential(Linear(3, 2)).double()
+    moves, made = SGD(net.parameters(), lr=1e-9), Settings(**{**SETTINGS, "best": "train/loss"})
+    t = Trainer(net, CrossEntropyLoss(), moves, {"train": given}, made)
+    t.batches.epoch = (
+        lambda epoch, start=0: iter(  # type: ignore[method-assign]
+            [(given.inputs[i : i + 4], given.targets[i : i + 4]) for i in range(0, ROWS, 4)][start:]
+        )
+    )
+    start, watch = weights(t), Watch()
+    assert math.isnan(t.train_step(given.inputs[:4], given.targets[:4]))
+    np.testing.assert_array_equal(weights(t), start)
+    t.progress.step = 0
+    t.fit(watchers=[watch])
+    expected = CrossEntropyLoss()(net(Tensor(inputs)), given.targets).item()
+    assert watch.records[0]["train/loss"] == pytest.approx(expected, rel=1e-6)
+    assert watch.warnings == []
 
 
 def test_clip_norm_scales_all_gradients_by_their_joint_norm() -> None:
@@ -594,7 +616,7 @@ def test_what_a_checkpoint_stores_of_the_progress() -> None:
     t, _, _ = fit_with([3.0, 1.0, 2.0], patience=2)
     stored = t.progress.stored()
     assert stored == {
-        "step": 9, "epoch": 3, "epoch_loss": 0.0, "epoch_rows": 0, "best_value": 1.0,
+        "step": 9, "epoch": 3, "epoch_loss": 0.0, "epoch_weight": 0.0, "best_value": 1.0,
         "best_step": 6, "stop_value": 1.0, "evaluations_since_better": 1,
         "schedule": {},
     }  # fmt: skip

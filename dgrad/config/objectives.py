@@ -1,0 +1,138 @@
+"""The loss and the metrics of a config, checked against the targets and the model's output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dgrad.config.document import Config
+from dgrad.config.places import placed
+from dgrad.config.values import Component
+from dgrad.data.dataset import Dataset
+from dgrad.errors import ConfigError, ParameterError, Problem, ShapeError
+from dgrad.nn.loss import Loss
+from dgrad.nn.module import Module
+from dgrad.nn.shapes import with_batch
+
+__all__ = ["build_loss", "build_metrics", "doubts_about_loss"]
+
+
+def build_loss(config: Config, dataset: Dataset, output_shape: tuple[int, ...]) -> Module:
+    """The loss, checked against the targets and a row of the model's output.
+
+    config: without references. Raises ConfigError, and DataError for values of the targets.
+    """
+    component = config.loss
+    _check_kind(component, dataset)
+    loss: Module = component.make()
+    if getattr(loss, "reduction", "mean") not in getattr(loss, "means", ("mean",)):
+        message = "training and evaluation take the mean over rows"
+        hint = "leave reduction out"
+        raise ConfigError([component.problem(message, "reduction", fault="C22", hint=hint)])
+    if isinstance(loss, Loss):  # a plugin's may be any module
+        _check_output(config, loss, dataset, output_shape)
+        with placed(lambda fault: component.mark, component.where):
+            loss.check_targets(dataset.targets)
+    return loss
+
+
+def _check_kind(component: Component, dataset: Dataset) -> None:
+    """The targets must be of the kind that the loss compares with. Raises ConfigError C22."""
+    names = dataset.class_names
+    wants = getattr(component.target, "targets", None)  # a plugin's may take any
+    soft = getattr(component.target, "soft_targets", False) and dataset.targets.ndim > 1
+    if wants == "classes" and names is None and not soft:
+        raise ConfigError(
+            [component.problem("needs class targets, but the data has numbers", fault="C22")]
+        )
+    if wants == "numbers" and names is not None:
+        hint = "set task: number in the reader, or use cross_entropy"
+        message = f"needs number targets, but the data has {len(names)} classes"
+        raise ConfigError([component.problem(message, fault="C22", hint=hint)])
+
+
+def _check_output(
+    config: Config, loss: Loss, dataset: Dataset, output_shape: tuple[int, ...]
+) -> None:
+    """The model must end with what the loss needs for such targets. Raises ConfigError C23."""
+    component, names = config.loss, dataset.class_names
+    targets = dataset.targets.shape[1:]
+    if names is None and not targets:
+        if output_shape == ():
+            return
+        targets = (1,)  # one number a row: both (n,) and (n, 1) will do
+    try:
+        wanted = loss.wanted(targets, None if names is None else len(names))
+    except ParameterError as error:
+        raise ConfigError([component.refused(error, fault="C23")]) from error
+    except ShapeError as error:
+        raise ConfigError([component.problem(str(error), fault="C23")]) from error
+    if len(wanted) == len(output_shape) and all(
+        isinstance(want, str) or want == size
+        for want, size in zip(wanted, output_shape, strict=True)
+    ):
+        return
+    last = config.model.layers[-1]
+    message = f"the model ends with {with_batch(output_shape)}, {component.name} needs "
+    known = {targets[-1]: "$data.targets"} if names is None else {len(names): "$data.classes"}
+    hint = _next_step(wanted, output_shape, known)
+    raise ConfigError([last.problem(message + with_batch(wanted), fault="C23", hint=hint)])
+
+
+def _next_step(
+    wanted: tuple[int | str, ...], found: tuple[int, ...], known: Mapping[Any, str]
+) -> str:
+    """How to come from the output that was found to the one that is wanted; known: size -> name."""
+    size = wanted[-1]
+    units = known.get(size, size if isinstance(size, int) else "SIZE")
+    hint = f"end the model with linear: {units}"
+    if len(found) > len(wanted):
+        return hint + ', and put "flatten" before that linear'
+    if len(found) < len(wanted):
+        axes = ", ".join(map(str, wanted[:-1]))
+        return f"{hint}, over inputs that keep the axes ({axes})"
+    return hint
+
+
+def build_metrics(config: Config, dataset: Dataset) -> dict[str, Any]:
+    """name -> metric, each checked against the kind of targets. Raises ConfigError.
+
+    config: without references.
+    """
+    kind = "numbers" if dataset.class_names is None else "classes"
+    wrong: list[Problem] = []
+    for component in config.metrics:
+        wants = getattr(component.target, "targets", kind)
+        if wants != kind:
+            text = f"{component.name} is for {wants}, the data has {kind}"
+            wrong.append(component.problem(text, fault="C22"))
+    names = [component.name for component in config.metrics]
+    wrong += [
+        component.problem(f"{component.name} is listed twice", fault="C22")
+        for i, component in enumerate(config.metrics)
+        if component.name in names[:i]
+    ]
+    if wrong:
+        raise ConfigError(wrong)
+    return {component.name: component.make() for component in config.metrics}
+
+
+_APPLIED = {  # loss -> what it applies to the outputs itself, and the layers that do that too
+    "bce_with_logits": ("sigmoid", ("sigmoid",)),
+    "cross_entropy": ("log-softmax", ("softmax", "log_softmax")),
+    "ctc": ("log-softmax", ("softmax",)),
+    "focal": ("log-softmax", ("softmax", "log_softmax")),
+    "sigmoid_focal": ("sigmoid", ("sigmoid",)),
+}
+_NEEDED = {"bce": "sigmoid", "kl_div": "log_softmax", "nll": "log_softmax"}  # loss -> last layer
+
+
+def doubts_about_loss(config: Config) -> Iterator[str]:
+    """What is allowed, and seldom meant, of a loss and the last layer."""
+    last, loss = config.model.layers[-1].name, config.loss.name
+    applied, layers = _APPLIED.get(loss, ("", ()))
+    if last in layers:
+        yield f"{loss} applies {applied} itself: leave out {last}"
+    needed = _NEEDED.get(loss, last)
+    if last != needed:
+        yield f"{loss} takes what {needed} gives: put {needed} at the end of the model"

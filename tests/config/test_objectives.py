@@ -1,0 +1,179 @@
+"""Losses and metrics of a config against the targets and the model: what fits, and the messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dgrad.config import document
+from dgrad.config.document import Config, load
+from dgrad.config.objectives import build_loss, doubts_about_loss
+from dgrad.data.dataset import Dataset
+from dgrad.errors import ConfigError, DataError
+from tests.toys import CLASSES, NUMBERS, forgetting, write_toy
+
+
+@pytest.fixture(autouse=True)
+def _components() -> Iterator[None]:
+    document._register_shipped()
+    with forgetting():
+        yield
+
+
+class Targets:
+    """As much of a Dataset as a loss is checked against."""
+
+    def __init__(self, targets: Any, names: str = "") -> None:
+        self.class_names = tuple(names) or None
+        self.targets = np.asarray(targets, np.int64 if names else np.float32)
+
+
+ONE_CLASS = Targets([0, 1, 2], "abc")
+SEQUENCES = Targets([[0, 1, 2, -100]] * 3, "abc")
+ONE_NUMBER = Targets([0.1, 0.2, 0.3])
+TWO_NUMBERS = Targets([[0.25, 0.75]] * 3)
+
+
+def configured(folder: Path, loss: str, targets: Any = ONE_CLASS, *last: str) -> Config:
+    text = CLASSES if targets.class_names else NUMBERS
+    old = "loss: cross_entropy" if targets.class_names else "loss: mse"
+    text = text.replace(old, f"loss: {loss}").replace("[accuracy]", "[]")
+    return load(write_toy(folder, text), last)
+
+
+def checked(folder: Path, loss: str, targets: Any, output: tuple[int, ...]) -> Any:
+    dataset: Dataset = targets
+    return build_loss(configured(folder, loss, targets), dataset, output)
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets", "output"),
+    [
+        ("cross_entropy", ONE_CLASS, (3,)),
+        ("{cross_entropy: [1, 2, 3]}", ONE_CLASS, (3,)),
+        ("cross_entropy", SEQUENCES, (4, 3)),
+        ("nll", SEQUENCES, (4, 3)),
+        ("focal", ONE_CLASS, (3,)),
+        ("multi_margin", ONE_CLASS, (3,)),
+        ("triplet", ONE_CLASS, (17,)),
+        ("cosine_embedding", ONE_CLASS, (1,)),
+        ("{ctc: 3}", SEQUENCES, (9, 4)),
+        ("mse", ONE_NUMBER, (1,)),
+        ("mse", ONE_NUMBER, ()),
+        ("mae", TWO_NUMBERS, (2,)),
+        ("cosine", TWO_NUMBERS, (2,)),
+        ("{bce_with_logits: {pos_weight: [1, 2]}}", TWO_NUMBERS, (2,)),
+        ("{kl_div: {reduction: batchmean}}", TWO_NUMBERS, (2,)),
+    ],
+)
+def test_what_fits(loss: str, targets: Any, output: tuple[int, ...], tmp_path: Path) -> None:
+    name = loss.strip("{").partition(":")[0]
+    made = checked(tmp_path, loss, targets, output)
+    assert configured(tmp_path, name, targets).loss.target is type(made)
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets", "output", "message", "hint"),
+    [
+        (
+            "cross_entropy",
+            ONE_CLASS,
+            (4,),
+            "ends with (batch, 4), cross_entropy needs (batch, 3)",
+            "end the model with linear: $data.classes",
+        ),
+        (
+            "cross_entropy",
+            ONE_CLASS,
+            (8, 8, 3),
+            "ends with (batch, 8, 8, 3), cross_entropy needs (batch, 3)",
+            'end the model with linear: $data.classes, and put "flatten" before that linear',
+        ),
+        (
+            "cross_entropy",
+            SEQUENCES,
+            (3,),
+            "ends with (batch, 3), cross_entropy needs (batch, 4, 3)",
+            "end the model with linear: $data.classes, over inputs that keep the axes (4)",
+        ),
+        ("nll", SEQUENCES, (5, 3), "ends with (batch, 5, 3), nll needs (batch, 4, 3)", "$data.cl"),
+        ("mse", ONE_NUMBER, (2,), "ends with (batch, 2), mse needs (batch, 1)", "$data.targets"),
+        ("mse", TWO_NUMBERS, (1,), "ends with (batch, 1), mse needs (batch, 2)", "$data.targets"),
+        ("triplet", ONE_CLASS, (2, 3), "triplet needs (batch, d)", "end the model with linear: S"),
+        ("{ctc: 3}", SEQUENCES, (9, 3), "ctc needs (batch, t, 4)", "end the model with linear: 4"),
+    ],
+)
+def test_C23_an_output_that_does_not_fit(
+    loss: str, targets: Any, output: tuple[int, ...], message: str, hint: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        checked(tmp_path, loss, targets, output)
+    (found,) = caught.value.problems
+    assert found.fault == "C23"
+    assert message in found.message
+    assert found.hint.startswith(hint) or hint in found.hint
+    assert (found.line, found.column) == ((11, 7) if targets.class_names else (4, 39))
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets", "fault", "column", "message"),
+    [
+        (
+            "{cross_entropy: {weight: [1, 2]}}",
+            ONE_CLASS,
+            "C23",
+            32,
+            "loss.cross_entropy: weight must be 3 numbers, one for each class, got [1.0, 2.0]",
+        ),
+        ("{nll: [1, 2, 3, 4]}", SEQUENCES, "C23", 13, "weight must be 3 numbers"),
+        ("{bce_with_logits: {pos_weight: [1]}}", TWO_NUMBERS, "C23", 38, "pos_weight must be 2 nu"),
+        ("{nll: [1, -1, 1]}", ONE_CLASS, "C08", 17, "expected a number >= 0"),
+        ("triplet", SEQUENCES, "C23", 7, "loss.triplet: needs one class for each row"),
+        ("ctc", ONE_CLASS, "C23", 7, "loss.ctc: needs a sequence of classes"),
+        ("{mae: {reduction: sum}}", TWO_NUMBERS, "C22", 25, "take the mean over rows"),
+        ("mse", ONE_CLASS, "C22", 7, "needs number targets, but the data has 3 classes"),
+        ("cross_entropy", ONE_NUMBER, "C22", 7, "needs class targets, but the data has numbers"),
+        ("nll", TWO_NUMBERS, "C22", 7, "needs class targets, but the data has numbers"),
+    ],
+)
+def test_a_loss_that_does_not_suit_the_data_is_told_at_its_argument(
+    loss: str, targets: Any, fault: str, column: int, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        checked(tmp_path, loss, targets, (*targets.targets.shape[1:], 3))
+    (found,) = caught.value.problems
+    assert (found.fault, found.column) == (fault, column)
+    assert found.line == (12 if targets.class_names else 5)
+    assert message in found.message
+
+
+def test_cross_entropy_takes_probabilities(tmp_path: Path) -> None:
+    assert checked(tmp_path, "cross_entropy", TWO_NUMBERS, (2,)).soft_targets
+    with pytest.raises(DataError, match=r"toy.yaml:5:7 loss.cross_entropy: the targets of row 0"):
+        checked(tmp_path, "cross_entropy", Targets([[0.5, 0.6]]), (2,))
+
+
+@pytest.mark.parametrize(
+    ("loss", "last", "expected"),
+    [
+        ("cross_entropy", "softmax", "cross_entropy applies log-softmax itself: leave out softmax"),
+        ("cross_entropy", "relu", ""),
+        ("focal", "log_softmax", "focal applies log-softmax itself: leave out log_softmax"),
+        ("bce_with_logits", "sigmoid", "bce_with_logits applies sigmoid itself: leave out sigmoid"),
+        ("ctc", "log_softmax", ""),
+        ("bce", "sigmoid", ""),
+        ("bce", "relu", "bce takes what sigmoid gives: put sigmoid at the end of the model"),
+        ("nll", "softmax", "nll takes what log_softmax gives: put log_softmax at the end of the"),
+    ],
+)
+def test_a_last_layer_that_is_seldom_meant(
+    loss: str, last: str, expected: str, tmp_path: Path
+) -> None:
+    targets = ONE_NUMBER if loss.startswith("bce") else ONE_CLASS
+    config = configured(tmp_path, loss, targets, f"model.layers=[{{linear: 3}}, {last}]")
+    assert ";".join(doubts_about_loss(config)).startswith(expected)
+    assert bool(list(doubts_about_loss(config))) == bool(expected)
