@@ -6,12 +6,22 @@ Also what all convolutions check, and how a line becomes an image.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from dgrad.errors import DtypeError, ParameterError, ShapeError
-from dgrad.ops._windows import Windows, blocks, buffers, from_planes, rows, to_planes
+from dgrad.ops._windows import (
+    Windows,
+    blocks,
+    from_rows,
+    grouped,
+    row_room,
+    rows_at_once,
+    spans,
+    to_rows,
+)
 
 __all__ = [
     "as_image",
@@ -22,6 +32,7 @@ __all__ = [
     "check_windows",
     "convolve",
     "correlate",
+    "image_shape",
     "plus",
     "spread",
     "unbatched",
@@ -29,66 +40,81 @@ __all__ = [
 ]
 
 
+SHORT = 128  # columns: products summed over fewer take longer than a copy of the patches
+
+
 def convolve(x: Any, weight: Any, windows: Windows, groups: int) -> Any:
     """Products of every patch of x with the kernels: (n, c, h, w) -> (n, o, oh, ow)."""
     n, o, (oh, ow) = len(x), len(weight), windows.out
     dtype = np.result_type(x, weight)
-    kernels = _kernels(weight.astype(dtype, copy=False), groups)
-    image = to_planes(x.astype(dtype, copy=False), windows)
-    out = rows(o, oh * ow * n, dtype)
-    for start, stop, patches in blocks(image, windows):
-        part = out[:, start * ow * n : stop * ow * n]
-        np.matmul(kernels, _grouped(patches, groups), out=_grouped(part, groups))
-    return from_planes(out.reshape(o, oh, ow, n))
+    kernels = _kernels(weight.astype(dtype, copy=False), groups)[:, None]
+    out = row_room((oh, o, ow * n), dtype)
+    for start, stop, patches in blocks(to_rows(x.astype(dtype, copy=False)), windows, groups):
+        np.matmul(kernels, patches, out=grouped(out[start:stop], groups))
+    return from_rows(out.reshape(oh, o, ow, n))
 
 
 def spread(y: Any, weight: Any, windows: Windows, groups: int) -> Any:
-    """The adjoint of convolve in x: (n, o, oh, ow) -> (n, c, h, w)."""
+    """The adjoint of convolve in x: (n, o, oh, ow) -> (n, c, h, w).
+
+    Of stride 1 it is the convolution with the kernels turned by 180 degrees.
+    """
+    o, c, kh, kw = weight.shape
+    if windows.stride != (1, 1) or o > 2 * kh * c * groups:  # copies of y would be the larger
+        return _spread_sums(y, weight, windows, groups)
+    turned = weight.reshape(groups, o // groups, c, kh, kw)[..., ::-1, ::-1].swapaxes(1, 2)
+    turned = turned.reshape(groups * c, o // groups, kh, kw)
+    return convolve(y, turned, windows.adjoint, groups)
+
+
+def _spread_sums(y: Any, weight: Any, windows: Windows, groups: int) -> Any:
+    """The same for any stride: each product is added to the pixel that its patch took."""
     n, (oh, ow), (h, w), (top, left) = len(y), windows.out, windows.size, windows.before
-    height, width = map(max, windows.outer, (top + h, left + w))
+    c, height, width = weight.shape[1], *map(max, windows.outer, (top + h, left + w))
     dtype = np.result_type(y, weight)
     kernels = np.swapaxes(_kernels(weight.astype(dtype, copy=False), groups), 1, 2)
-    c = weight.shape[1] * groups
-    y = to_planes(y.astype(dtype, copy=False)).reshape(len(weight), oh * ow * n)
-    if windows.plain:
-        out = rows(c, h * w * n, dtype)
-        np.matmul(kernels, _grouped(y, groups), out=_grouped(out, groups))
-        return from_planes(out.reshape(c, h, w, n))
-    out = np.zeros((c, height, width, n), dtype)
-    for start, stop, patches in buffers(windows, c, n, dtype):
-        part = y[:, start * ow * n : stop * ow * n]
-        np.matmul(kernels, _grouped(part, groups), out=_grouped(patches, groups))
-        patches = patches.reshape(c, *windows.kernel, stop - start, ow, n)
+    rows = grouped(to_rows(y.astype(dtype, copy=False)).reshape(oh, len(weight), ow * n), groups)
+    out = np.zeros((height, groups * c, width, n), dtype)
+    image = grouped(out, groups)  # (groups, height, c, width, n)
+    size = out[:1, :, :1].size * math.prod(windows.kernel) * ow * dtype.itemsize
+    for start, stop in spans(oh, rows_at_once(oh, size)):
+        patches = np.matmul(kernels[:, None], rows[:, start:stop])
+        patches = patches.reshape(groups, stop - start, *windows.kernel, c, ow, n)
         for i, j, (across, down) in windows.taps(start, stop):
-            met = out[:, across, down]
-            np.add(met, patches[:, i, j], out=met)
-    return from_planes(out[:, top : top + h, left : left + w])
+            met = image[:, across, :, down]
+            np.add(met, patches[:, :, i, j], out=met)
+    return from_rows(out[top : top + h, :, left : left + w])
 
 
 def correlate(x: Any, y: Any, windows: Windows, groups: int) -> Any:
     """The adjoint of convolve in weight: (n, c, h, w), (n, o, oh, ow) -> (o, c/groups, kh, kw)."""
     n, c, o, (oh, ow) = len(x), x.shape[1], y.shape[1], windows.out
     dtype = np.result_type(x, y)
-    image = to_planes(x.astype(dtype, copy=False), windows)
-    y = to_planes(y.astype(dtype, copy=False)).reshape(o, oh * ow * n)
+    rows = grouped(to_rows(y.astype(dtype, copy=False)).reshape(oh, o, ow * n), groups)
+    total = np.zeros((groups, math.prod(windows.kernel) * (c // groups), o // groups), dtype)
+    for start, stop, patches in blocks(to_rows(x.astype(dtype, copy=False)), windows, groups):
+        part = rows[:, start:stop]
+        if ow * n < SHORT:
+            patches, part = _joined(patches), _joined(part)
+        total += np.add.reduce(np.matmul(patches, np.swapaxes(part, 2, 3)), axis=1)
+    total = total.reshape(groups, *windows.kernel, c // groups, o // groups)
     out = np.empty((o, c // groups, *windows.kernel), dtype)
-    length = out[:1].size
-    total = np.zeros((groups, length, o // groups), dtype)
-    for start, stop, patches in blocks(image, windows):
-        part = y[:, start * ow * n : stop * ow * n]
-        total += np.matmul(_grouped(patches, groups), _grouped(part, groups).swapaxes(1, 2))
-    out.reshape(groups, o // groups, length)[...] = np.swapaxes(total, 1, 2)
+    out.reshape(groups, o // groups, c // groups, *windows.kernel)[...] = np.transpose(
+        total, (0, 4, 3, 1, 2)
+    )
     return out
 
 
 def _kernels(weight: Any, groups: int) -> Any:
-    """(o, c/groups, kh, kw) as one matrix a group: (groups, o/groups, c/groups * kh * kw)."""
-    return weight.reshape(groups, len(weight) // groups, weight[:1].size)
+    """(o, c/groups, kh, kw) as one matrix a group: (groups, o/groups, kh * kw * c/groups)."""
+    kernels = np.transpose(weight, (0, 2, 3, 1))
+    return kernels.reshape(groups, len(weight) // groups, weight[:1].size)
 
 
-def _grouped(matrix: Any, groups: int) -> Any:
-    """(rows, length) as (groups, rows/groups, length)."""
-    return matrix.reshape(groups, len(matrix) // groups, matrix.shape[1])
+def _joined(rows: Any) -> Any:
+    """(groups, rows, k, length) as a copy (groups, 1, k, rows * length)."""
+    groups, count, k, length = rows.shape
+    return np.swapaxes(rows, 1, 2).reshape(groups, 1, k, count * length)
 
 
 # -- what fits ------------------------------------------------------------------------------------
@@ -172,10 +198,15 @@ def wide(value: Any, rest: int) -> Any:
     if isinstance(value, str):
         return value
     if np.ndim(value) == 0:
-        return value, rest
-    return (*value, (rest, rest) if np.ndim(value) == 2 else rest)
+        return rest, value
+    return ((rest, rest) if np.ndim(value) == 2 else rest, *value)
 
 
 def as_image(x: Any) -> Any:
-    """(..., l) as (..., l, 1)."""
-    return np.expand_dims(x, -1)
+    """(..., l) as (..., 1, l)."""
+    return np.expand_dims(x, -2)
+
+
+def image_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """That of as_image(x) for an x of `shape`."""
+    return (*shape[:-1], 1, shape[-1])

@@ -2,7 +2,7 @@
 
 conv2d is linear in x and in weight; `conv2d_input_grad` and `conv2d_weight_grad` are its two
 adjoints, and of the three each one's rules are the other two. Images are (n, c, h, w), or
-(c, h, w) for one alone; lines (n, c, l) or (c, l). Results lie in memory as (c, h, w, n), which
+(c, h, w) for one alone; lines (n, c, l) or (c, l). Results lie in memory as (h, c, w, n), which
 the next convolution takes as it is (see dgrad/ops/_windows.py).
 """
 
@@ -24,6 +24,7 @@ from dgrad.ops._patches import (
     check_windows,
     convolve,
     correlate,
+    image_shape,
     plus,
     spread,
     unbatched,
@@ -153,7 +154,7 @@ conv2d_weight_grad.vjp(
 )
 
 
-# -- lines: images one pixel wide ------------------------------------------------------------------
+# -- lines: images one pixel high ------------------------------------------------------------------
 
 
 @op(complex=True, example=normal((2, 3, 7), (4, 3, 3), (4,), stride=2, padding=1))
@@ -173,21 +174,25 @@ def conv1d(
     name = "conv1d"
     check_operands(name, x, weight, groups, 1)
     sizes = wide(stride, 1), wide(padding, 0), wide(dilation, 1)
-    return _conv2d(name, x[..., None], weight[..., None], bias, groups, *sizes)[..., 0]
+    return _conv2d(name, x[..., None, :], weight[..., None, :], bias, groups, *sizes)[..., 0, :]
 
 
 def _conv1d_x(
     g: Any, x_shape: Any, weight: Any, stride: Any, padding: Any, dilation: Any, groups: Any
 ) -> Any:
     sizes = wide(stride, 1), wide(padding, 0), wide(dilation, 1), groups
-    return np.squeeze(conv2d_input_grad(as_image(g), as_image(weight), (*x_shape, 1), *sizes), -1)
+    return np.squeeze(
+        conv2d_input_grad(as_image(g), as_image(weight), image_shape(x_shape), *sizes), -2
+    )
 
 
 def _conv1d_weight(
     g: Any, x: Any, weight_shape: Any, stride: Any, padding: Any, dilation: Any, groups: Any
 ) -> Any:
     sizes = wide(stride, 1), wide(padding, 0), wide(dilation, 1), groups
-    return np.squeeze(conv2d_weight_grad(as_image(x), as_image(g), (*weight_shape, 1), *sizes), -1)
+    return np.squeeze(
+        conv2d_weight_grad(as_image(x), as_image(g), image_shape(weight_shape), *sizes), -2
+    )
 
 
 conv1d.vjp(x=_conv1d_x, weight=_conv1d_weight, bias=lambda g: channel_sums(g, 1))

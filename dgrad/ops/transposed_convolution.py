@@ -15,6 +15,7 @@ from dgrad.ops._patches import (
     channel_sums,
     check_channels,
     check_operands,
+    image_shape,
     plus,
     spread,
     unbatched,
@@ -153,7 +154,7 @@ def conv_transpose1d(
     name = "conv_transpose1d"
     check_operands(name, x, weight, groups, 1)
     sizes = _transposed_wide(stride, padding, output_padding, groups, dilation)
-    return _transposed(name, x[..., None], weight[..., None], bias, *sizes)[..., 0]
+    return _transposed(name, x[..., None, :], weight[..., None, :], bias, *sizes)[..., 0, :]
 
 
 def _transposed_wide(
@@ -167,7 +168,7 @@ def _line_x(
     g: Any, weight: Any, stride: Any, padding: Any, output_padding: Any, groups: Any, dilation: Any
 ) -> Any:
     sizes = _transposed_wide(stride, padding, output_padding, groups, dilation)
-    return np.squeeze(_transposed_x(as_image(g), as_image(weight), *sizes), -1)
+    return np.squeeze(_transposed_x(as_image(g), as_image(weight), *sizes), -2)
 
 
 def _line_weight(
@@ -181,7 +182,9 @@ def _line_weight(
     dilation: Any,
 ) -> Any:
     sizes = _transposed_wide(stride, padding, output_padding, groups, dilation)
-    return np.squeeze(_transposed_weight(as_image(g), as_image(x), (*weight_shape, 1), *sizes), -1)
+    return np.squeeze(
+        _transposed_weight(as_image(g), as_image(x), image_shape(weight_shape), *sizes), -2
+    )
 
 
 conv_transpose1d.vjp(x=_line_x, weight=_line_weight, bias=lambda g: channel_sums(g, 1))
