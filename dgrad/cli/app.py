@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from dgrad.cli import check_gradients, evaluate, graph, train
+from dgrad.cli import check_gradients, evaluate, graph, summary, train
 from dgrad.cli.interrupts import Leave
 from dgrad.cli.messages import crash_report, error_text, user_error, wrapped
 from dgrad.cli.options import Traceback, wanted
@@ -61,6 +61,9 @@ app.command("gradcheck", epilog="Example: dgrad gradcheck configs/digits_mlp.yam
 )
 app.command("graph", epilog="Example: dgrad graph configs/digits_mlp.yaml --format dot -o net.dot")(
     _kept(graph.graph)
+)
+app.command("summary", epilog="Example: dgrad summary configs/digits_cnn.yaml --depth 0")(
+    _kept(summary.summary)
 )
 
 

@@ -1,10 +1,11 @@
-"""The graph that training with a config records in its first step."""
+"""What training with a config does in its first step: the graph it records, the layers it runs."""
 
 from __future__ import annotations
 
 import re
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +19,11 @@ from dgrad.core.modes import detect_anomaly
 from dgrad.core.tensor import Tensor
 from dgrad.functional.graph import Graph, graph
 from dgrad.functional.spans import record_layers
+from dgrad.functional.summary import Summary, summarize
 from dgrad.randomness import Purpose
+from dgrad.train.trainer import Trainer
 
-__all__ = ["recorded_graph"]
+__all__ = ["model_summary", "recorded_graph"]
 
 
 def recorded_graph(config: Config, *, backward: bool = False) -> Graph:
@@ -29,12 +32,8 @@ def recorded_graph(config: Config, *, backward: bool = False) -> Graph:
     Parameters have the names of the model, operations the path of their layer, and, where a plugin
     called them, the line there. Nothing is trained. Raises what building the config raises.
     """
-    trainer = Experiment.build(config).trainer
-    inputs, targets = next(iter(trainer.batches.epoch(0)))
-    trainer.model.train()
     with (
-        stream.at(config.seed, Purpose.STEP, 0),
-        np.errstate(all="ignore"),
+        _first_step(config) as (trainer, inputs, targets),
         detect_anomaly(check_nan=False),
         record_layers(trainer.model, loss=trainer.loss) as layers,
     ):
@@ -47,6 +46,25 @@ def recorded_graph(config: Config, *, backward: bool = False) -> Graph:
     whole = graph(outputs, trainer.model, layers=layers)
     nodes = [replace(node, source=_own(node.source, config.plugins)) for node in whole.nodes]
     return replace(whole, nodes=tuple(nodes))
+
+
+def model_summary(config: Config) -> Summary:
+    """What every layer makes of the first batch of training, holds, computes and keeps.
+
+    Nothing is trained. Raises what building the config raises.
+    """
+    with _first_step(config) as (trainer, inputs, targets):
+        return summarize(trainer.model, inputs, loss=trainer.loss, targets=targets)
+
+
+@contextmanager
+def _first_step(config: Config) -> Iterator[tuple[Trainer, np.ndarray, np.ndarray]]:
+    """(trainer, inputs, targets) as they are at the first step of training."""
+    trainer = Experiment.build(config).trainer
+    inputs, targets = next(iter(trainer.batches.epoch(0)))
+    trainer.model.train()
+    with stream.at(config.seed, Purpose.STEP, 0), np.errstate(all="ignore"):
+        yield trainer, inputs, targets
 
 
 def _own(source: str | None, plugins: Sequence[Path]) -> str | None:

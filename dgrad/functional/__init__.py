@@ -8,6 +8,7 @@ from dgrad.functional.models import check_model
 from dgrad.functional.profile import OpProfile, profile
 from dgrad.functional.report import Check, Entry, Report
 from dgrad.functional.spans import Spans, record_layers
+from dgrad.functional.summary import LayerSummary, Summary, summarize
 from dgrad.functional.transforms import hessian, hvp, jacobian, jvp, vhp, vjp
 
 __all__ = [
@@ -16,9 +17,11 @@ __all__ = [
     "Explanation",
     "Graph",
     "GraphNode",
+    "LayerSummary",
     "OpProfile",
     "Report",
     "Spans",
+    "Summary",
     "check_all",
     "check_layer",
     "check_model",
@@ -33,6 +36,7 @@ __all__ = [
     "jvp",
     "profile",
     "record_layers",
+    "summarize",
     "vhp",
     "vjp",
 ]

@@ -21,6 +21,11 @@ class Spans:
         self._names: list[str | None] = [None]
         self._open: list[str | None] = [None]
 
+    @property
+    def now(self) -> str | None:
+        """The name of what would be made at this moment."""
+        return self._open[-1]
+
     def enter(self, name: str) -> None:
         """What is made from now on is called `name`."""
         self._open.append(name)
