@@ -62,6 +62,7 @@ from dgrad.nn.regression_loss import (
 from dgrad.nn.sequence import Lengths, PaddingMask, SequencePool
 from dgrad.nn.shape import Flatten
 from dgrad.nn.similarity_loss import CosineEmbeddingLoss, CosineLoss, TripletMarginLoss
+from dgrad.nn.transformer import TransformerDecoderLayer, TransformerEncoderLayer
 
 __all__ = [
     "GELU",
@@ -143,6 +144,8 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "TransformerDecoderLayer",
+    "TransformerEncoderLayer",
     "TripletMarginLoss",
     "init",
 ]
