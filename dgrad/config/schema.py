@@ -20,6 +20,7 @@ from dgrad.config.signature import (
     Parameter,
     describe,
     parameters,
+    writable,
 )
 from dgrad.config.tree import Broken, Mapping, Node, Scalar, Sequence
 from dgrad.config.values import REFERENCE, Component, Reference
@@ -217,25 +218,22 @@ def bind(
 
 
 def _bind(
-    target: Callable[..., Any], node: Node | None, at: Spot, supplied: Collection[str]
+    target: Callable[..., Any], node: Node | None, at: Spot, supplied: Iterable[str] | None
 ) -> tuple[dict[str, Any], dict[str, Mark]]:
     """The arguments, and the places of those that the config writes."""
-    known = parameters(target)
-    from_data: typing.Mapping[str, str] = getattr(target, "from_data", {})
-    free = {name: each for name, each in known.items() if name not in {*supplied, *from_data}}
-    free |= {name: known[name] for name in from_data}  # last, as a scalar is the first one's
+    free = writable(target, supplied)
     given = _given(node, free, at)
     for name, entry in given.items():
         if name not in free:
-            _unknown(name, entry.key_mark, at, free, name in known)
+            _unknown(name, entry.key_mark, at, free, name in parameters(target))
     arguments = {}
     for name, parameter in free.items():
         if name in given:
             value = _convert(given[name].value, parameter.hint, at.inside(name))
             if value is not FAILED:
                 arguments[name] = value
-        elif name in from_data:
-            mark, path = node.mark if node else _NOWHERE, ("data", from_data[name])
+        elif parameter.data:
+            mark, path = node.mark if node else _NOWHERE, ("data", parameter.data)
             arguments[name] = Reference(path, at.inside(name).where, parameter.hint, mark)
         elif parameter.default is not None:
             arguments[name] = parameter.default()
@@ -314,10 +312,7 @@ def read_component(
         at.fail("C01", mark, message, f"{close}   {known}" if close else known)
         return None
     target = registry[name]
-    if supplied is None:
-        filled = (*getattr(target, "inferred", ()), *getattr(target, "supplied", ()))
-    else:
-        filled = tuple(supplied(target) if callable(supplied) else supplied)
+    filled = tuple(supplied(target)) if callable(supplied) else supplied
     attempt = Problems()
     inner = dataclasses.replace(at, problems=attempt, ranges=(), references=True).inside(name)
     arguments, places = _bind(target, value, inner, filled)

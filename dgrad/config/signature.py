@@ -14,7 +14,16 @@ from typing import Annotated, Any
 
 from dgrad.registry import LayerList, Range, Registry
 
-__all__ = ["LISTS", "MAPPINGS", "Choice", "Example", "Parameter", "describe", "parameters"]
+__all__ = [
+    "LISTS",
+    "MAPPINGS",
+    "Choice",
+    "Example",
+    "Parameter",
+    "describe",
+    "parameters",
+    "writable",
+]
 
 LISTS = (list, tuple, abc.Sequence, abc.Iterable, abc.Collection)
 """Origins of hints that a YAML list is read for; all but tuple give a list."""
@@ -44,11 +53,15 @@ class Example:
 
 @dataclasses.dataclass(frozen=True)
 class Parameter:
-    """One key that a component takes; `default` makes its value, None when it is required."""
+    """One key that a component takes; `default` makes its value, None when it is required.
+
+    data: what it is under `$data` where a config leaves it out, "" if nothing.
+    """
 
     name: str
     hint: Any
     default: Callable[[], Any] | None
+    data: str = ""
 
 
 @functools.cache
@@ -71,6 +84,24 @@ def parameters(target: Callable[..., Any]) -> dict[str, Parameter]:
             default = functools.partial(_same, _as_hinted(parameter.default, hint))
         found[name] = Parameter(name, hint, default)
     return found
+
+
+def writable(
+    target: Callable[..., Any], supplied: Iterable[str] | None = None
+) -> dict[str, Parameter]:
+    """The parameters that a config may write, in order; a scalar is the first one's value.
+
+    Left out is what the program fills in: `supplied`, by default what the target's attributes
+    `inferred` and `supplied` name. Those that `from_data` names come last, with what the data know
+    as their default: `{"num_embeddings": "vocab"}` means `$data.vocab`.
+    """
+    if supplied is None:
+        supplied = (*getattr(target, "inferred", ()), *getattr(target, "supplied", ()))
+    from_data = getattr(target, "from_data", {})
+    filled = {*supplied}
+    free = {name: each for name, each in parameters(target).items() if name not in filled}
+    known = {name: dataclasses.replace(free.pop(name), data=from_data[name]) for name in from_data}
+    return free | known
 
 
 def _same(value: Any) -> Any:
