@@ -1,145 +1,156 @@
-"""Activation functions as layers. x: any shape -> same shape."""
+"""Smooth activation functions, gates and softmax as layers."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
+import numpy as np
+
 from dgrad import ops
+from dgrad.nn.elementwise import Elementwise
 from dgrad.nn.module import Module
 from dgrad.registry import Positive, layers
 
 __all__ = [
     "GELU",
-    "LeakyReLU",
+    "GLU",
+    "LogSigmoid",
     "LogSoftmax",
-    "ReLU",
+    "Mish",
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softmin",
     "Softplus",
+    "Softsign",
     "Tanh",
+    "Tanhshrink",
 ]
 
 
-@layers.register("relu")
-class ReLU(Module):
-    """y = max(x, 0).   x: any shape -> same shape."""
-
-    def forward(self, x: Any) -> Any:
-        """x: any shape -> same shape."""
-        return ops.relu(x)
-
-
-@layers.register("leaky_relu")
-class LeakyReLU(Module):
-    """y = x where x > 0, else negative_slope x.   x: any shape -> same shape. Maas et al. 2013."""
-
-    def __init__(self, negative_slope: float = 0.01) -> None:
-        super().__init__()
-        self.negative_slope = negative_slope
-
-    def forward(self, x: Any) -> Any:
-        """x: any shape -> same shape."""
-        return ops.leaky_relu(x, negative_slope=self.negative_slope)
-
-    def extra_repr(self) -> str:
-        """The slope."""
-        return f"negative_slope={self.negative_slope}"
-
-
 @layers.register("tanh")
-class Tanh(Module):
+class Tanh(Elementwise):
     """y = tanh(x).   x: any shape -> same shape."""
 
-    def forward(self, x: Any) -> Any:
-        """x: any shape -> same shape."""
-        return ops.tanh(x)
+    op = ops.tanh
 
 
 @layers.register("sigmoid")
-class Sigmoid(Module):
+class Sigmoid(Elementwise):
     """y = 1 / (1 + exp(-x)).   x: any shape -> same shape."""
 
-    def forward(self, x: Any) -> Any:
-        """x: any shape -> same shape."""
-        return ops.sigmoid(x)
+    op = ops.sigmoid
+
+
+@layers.register("log_sigmoid")
+class LogSigmoid(Elementwise):
+    """y = log(1 / (1 + exp(-x))).   x: any shape -> same shape."""
+
+    op = ops.logsigmoid
 
 
 @layers.register("gelu")
-class GELU(Module):
+class GELU(Elementwise):
     """y = x Phi(x), Phi the normal distribution function.   x: any shape -> same shape.
 
     approximate "tanh": the faster formula of Hendrycks & Gimpel 2016.
     """
 
+    op = ops.gelu
+
     def __init__(self, approximate: Literal["none", "tanh"] = "none") -> None:
-        super().__init__()
-        self.approximate = approximate
-
-    def forward(self, x: Any) -> Any:
-        """x: any shape -> same shape."""
-        return ops.gelu(x, approximate=self.approximate)
-
-    def extra_repr(self) -> str:
-        """The formula."""
-        return f"approximate={self.approximate!r}"
+        super().__init__(approximate=approximate)
 
 
 @layers.register("silu")
-class SiLU(Module):
+class SiLU(Elementwise):
     """y = x sigmoid(x).   x: any shape -> same shape. Elfwing et al. 2017."""
 
-    def forward(self, x: Any) -> Any:
-        """x: any shape -> same shape."""
-        return ops.silu(x)
+    op = ops.silu
+
+
+@layers.register("mish")
+class Mish(Elementwise):
+    """y = x tanh(log(1 + exp(x))).   x: any shape -> same shape. Misra 2019."""
+
+    op = ops.mish
 
 
 @layers.register("softplus")
-class Softplus(Module):
+class Softplus(Elementwise):
     """y = log(1 + exp(beta x)) / beta.   x: any shape -> same shape."""
 
+    op = ops.softplus
+
     def __init__(self, beta: Positive = 1.0) -> None:
-        super().__init__()
-        self.beta = beta
-
-    def forward(self, x: Any) -> Any:
-        """x: any shape -> same shape."""
-        return ops.softplus(x, beta=self.beta)
-
-    def extra_repr(self) -> str:
-        """The sharpness."""
-        return f"beta={self.beta}"
+        super().__init__(beta=beta)
 
 
-@layers.register("softmax")
-class Softmax(Module):
-    """y = exp(x) / sum(exp(x)) along axis dim.   x: any shape -> same shape."""
+@layers.register("softsign")
+class Softsign(Elementwise):
+    """y = x / (1 + |x|).   x: any shape -> same shape."""
+
+    op = ops.softsign
+
+
+@layers.register("tanhshrink")
+class Tanhshrink(Elementwise):
+    """y = x - tanh(x).   x: any shape -> same shape."""
+
+    op = ops.tanhshrink
+
+
+class _AlongAxis(Module):
+    """An op along the axis `dim`, counted with the batch as 0."""
 
     def __init__(self, dim: int = -1) -> None:
         super().__init__()
         self.dim = dim
+
+    def extra_repr(self) -> str:
+        """The axis."""
+        return f"dim={self.dim}"
+
+
+@layers.register("softmax")
+class Softmax(_AlongAxis):
+    """y = exp(x) / sum(exp(x)) along axis dim.   x: any shape -> same shape."""
 
     def forward(self, x: Any) -> Any:
         """x: any shape -> same shape."""
         return ops.softmax(x, axis=self.dim)
 
-    def extra_repr(self) -> str:
-        """The axis."""
-        return f"dim={self.dim}"
-
 
 @layers.register("log_softmax")
-class LogSoftmax(Module):
+class LogSoftmax(_AlongAxis):
     """y = x - log(sum(exp(x))) along axis dim.   x: any shape -> same shape."""
-
-    def __init__(self, dim: int = -1) -> None:
-        super().__init__()
-        self.dim = dim
 
     def forward(self, x: Any) -> Any:
         """x: any shape -> same shape."""
         return ops.log_softmax(x, axis=self.dim)
 
-    def extra_repr(self) -> str:
-        """The axis."""
-        return f"dim={self.dim}"
+
+@layers.register("softmin")
+class Softmin(_AlongAxis):
+    """y = exp(-x) / sum(exp(-x)) along axis dim.   x: any shape -> same shape."""
+
+    def forward(self, x: Any) -> Any:
+        """x: any shape -> same shape."""
+        return ops.softmin(x, axis=self.dim)
+
+
+@layers.register("glu")
+class GLU(_AlongAxis):
+    """y = a sigmoid(b), a and b the halves of x along axis dim. Dauphin et al. 2016.
+
+    x: (..., 2 m, ...) -> (..., m, ...).
+    """
+
+    def forward(self, x: Any) -> Any:
+        """x: (..., 2 m, ...) -> (..., m, ...)."""
+        return ops.glu(x, axis=self.dim)
+
+    @classmethod
+    def example(cls, rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """An even number of features."""
+        return (rng.normal(size=(3, 4)),), {}

@@ -67,18 +67,26 @@ def fill(layer: str, tensor: Tensor, init: Any) -> Tensor:
     return tensor
 
 
-def fill_layer(layer: str, weight: Tensor, bias: Tensor | None, init: Any = None) -> None:
+def fill_layer(
+    layer: str,
+    weight: Tensor,
+    bias: Tensor | None,
+    init: Any = None,
+    *,
+    bound: float | None = None,
+) -> None:
     """Fill `weight` as `init` says, and `bias` with 0.
 
-    init None: both from U(-k, k), k = 1 / sqrt(fan_in) of the weight, as PyTorch's layers do (its
-    kaiming_uniform with a = sqrt(5); LeCun et al. 1998, section 4.6, up to a factor).
+    init None: both from U(-k, k), k = bound or else 1 / sqrt(fan_in) of the weight, as PyTorch's
+    layers do (kaiming_uniform with a = sqrt(5); LeCun et al. 1998, section 4.6, but for a factor).
     """
     if init is not None:
         fill(layer, weight, init)
         if bias is not None:
             zeros_(bias)
         return
-    bound = 1 / math.sqrt(max(_fans(weight)[0], 1))
+    if bound is None:
+        bound = 1 / math.sqrt(max(_fans(weight)[0], 1))
     for tensor in (weight, bias):
         if tensor is not None:
             uniform_(tensor, -bound, bound)
