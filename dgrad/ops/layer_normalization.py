@@ -47,22 +47,31 @@ def _rows(x: Any, n: int) -> Any:
 
 
 def _forward(x: Any, n: int, weight: Any, bias: Any, eps: float, *, centre: bool = True) -> Any:
-    """The output, and what is kept: the rows before weight and bias, and their factor."""
+    """The output, and what is kept: the rows less their mean, and their factor."""
     rows = _rows(x, n)
     if centre:
         rows, _, square = row_moments(rows)
-        factor = 1 / np.sqrt(square + eps)
-        unit = np.multiply(rows, factor, out=rows)
     else:
-        factor = 1 / np.sqrt(mean_square(rows) + eps)
-        unit = rows * factor
+        square = mean_square(rows)
+    factor = 1 / np.sqrt(square + eps)
     if weight is None:
-        out = unit.copy() if bias is None else unit + np.reshape(bias, n)
+        out = rows * factor
     else:
-        out = unit * np.reshape(weight, n)
-        if bias is not None:
-            out += np.reshape(bias, n)
-    return out.reshape(x.shape), unit, factor
+        out = _outer(factor, np.reshape(weight, n))
+        out = np.multiply(out, rows, out=out)
+    if bias is not None:
+        out += np.reshape(bias, n)
+    return out.reshape(x.shape), rows, factor
+
+
+def _outer(column: Any, row: Any) -> Any:
+    """column (r, 1) times row (n,): a product of matrices, two columns by two rows, takes a third.
+
+    (768, 128): 10 us, as np.multiply 30. With a single column NumPy takes another way.
+    """
+    left, right = np.zeros((len(column), 2), column.dtype), np.zeros((2, len(row)), row.dtype)
+    left[:, :1], right[0] = column, row
+    return left @ right
 
 
 def _gradients(
@@ -79,26 +88,29 @@ def _gradients(
 
 
 def _fast_gradients(
-    g: Any, unit: Any, factor: Any, weight: Any, needs: Any, *, centre: bool = True
+    g: Any, rows: Any, factor: Any, weight: Any, needs: Any, *, centre: bool = True
 ) -> list[Any]:
-    """The same of arrays, from what the forward kept; every sum is a product with a vector."""
-    count, n = unit.shape
-    g = np.reshape(g, unit.shape)
+    """The same of arrays, from what the forward kept; every sum is a product with a vector.
+
+    With u = factor rows: factor (g w - u mean(g w u) - mean(g w)), mean over a row.
+    """
+    count, n = rows.shape
+    g, share = np.reshape(g, rows.shape), factor * (1 / (n or 1))
     vector = np.ones(n, g.dtype) if weight is None else np.reshape(weight, n)
-    ones = np.ones(count, g.dtype)
-    products = g * unit
-    by_weight = ones @ products if needs[0] else None
-    by_bias = ones @ g if needs[1] else None
-    along = (products @ vector)[:, None] * (1 / (n or 1))
-    by_x = np.multiply(g, vector)
-    by_x -= np.multiply(unit, along, out=products)
+    products = g * rows
+    by_weight = factor[:, 0] @ products if needs[0] else None
+    by_bias = np.ones(count, g.dtype) @ g if needs[1] else None
+    along = (products @ vector)[:, None] * factor * share * factor
+    by_x = g * factor if weight is None else _outer(factor, vector)
+    if weight is not None:
+        by_x = np.multiply(by_x, g, out=by_x)
+    by_x -= np.multiply(rows, along, out=products)
     if centre:
-        by_x -= (g @ vector)[:, None] * (1 / (n or 1))
-    by_x *= factor
+        by_x -= (g @ vector)[:, None] * share
     return [by_x, by_weight, by_bias]
 
 
-@op(keeps=("unit", "factor"), example=_features)
+@op(keeps=("rows", "factor"), example=_features)
 def layer_norm(
     x: Any,
     weight: Any = None,
@@ -141,9 +153,9 @@ def _layer_rule(
 
 
 def _layer_fast(
-    g: Any, unit: Any, factor: Any, weight: Any, bias_shape: tuple[int, ...], needs: Any
+    g: Any, rows: Any, factor: Any, weight: Any, bias_shape: tuple[int, ...], needs: Any
 ) -> list[Any]:
-    gradients = _fast_gradients(g, unit, factor, weight, needs[1:])
+    gradients = _fast_gradients(g, rows, factor, weight, needs[1:])
     return _shaped(gradients, g.shape, np.shape(weight), bias_shape)
 
 
@@ -151,7 +163,7 @@ layer_norm.vjp(_layer_rule)
 layer_norm.fast_vjp(_layer_fast)
 
 
-@op(keeps=("unit", "factor"), example=_scaled)
+@op(keeps=("rows", "factor"), example=_scaled)
 def rms_norm(
     x: Any,
     weight: Any = None,
@@ -184,8 +196,8 @@ def _rms_rule(
     return _shaped(gradients, g.shape, np.shape(weight))
 
 
-def _rms_fast(g: Any, unit: Any, factor: Any, weight: Any, needs: Any) -> list[Any]:
-    gradients = _fast_gradients(g, unit, factor, weight, (needs[1], False), centre=False)
+def _rms_fast(g: Any, rows: Any, factor: Any, weight: Any, needs: Any) -> list[Any]:
+    gradients = _fast_gradients(g, rows, factor, weight, (needs[1], False), centre=False)
     return _shaped(gradients, g.shape, np.shape(weight))
 
 

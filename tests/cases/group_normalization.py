@@ -57,7 +57,7 @@ CASES: dict[str, list[Case]] = {
         Case(normal(3, 4, 2).T, normal(4)[::-1], normal(4)),
         Case(*channels(0, 4, 3), torch=False),
         Case(*channels(2, 3), torch=False),
-        Case(repeated(normal(4, 2), 2), normal(4), normal(4)),
+        Case(repeated(normal(4, 2), 2), normal(4), normal(4), eps=0.1),
     ],
 }
 
