@@ -14,6 +14,7 @@ import numpy as np
 from dgrad.core.op import op
 from dgrad.ops._axes import laid_along
 from dgrad.ops._floats import as_floats
+from dgrad.ops._memory_order import ChannelOrder, LongRows
 from dgrad.ops._moments import check_channels
 
 __all__ = ["batch_norm", "batch_norm_inference", "batch_statistics"]
@@ -47,38 +48,14 @@ def _channel_mean(x: Any) -> Any:
     return np.add.reduce(x, axis=_places(x)) / (_count(np.shape(x)) or 1)
 
 
-def _last(x: Any) -> Any:
-    """x as (rows, c) if that takes no copy: (n, c), or the channels last in memory; else None."""
-    if x.ndim == 2:
-        return x
-    x = np.moveaxis(x, 1, -1)
-    return x.reshape(-1, x.shape[-1]) if x.flags.c_contiguous else None
-
-
-def _channel_sum(x: Any) -> Any:
-    """sum(x) over each channel of an array."""
-    rows = _last(x)
-    if rows is not None:
-        return np.ones(len(rows), x.dtype) @ rows
-    n, c = x.shape[:2]
-    x = x.reshape(n, c, -1)
-    return np.add.reduce(x @ np.ones(x.shape[2], x.dtype), axis=0)
-
-
-def _channel_dot(x: Any, y: Any) -> Any:
-    """sum(x * y) over each channel of arrays, without the product in memory."""
-    rows, others = _last(x), _last(y)
-    if rows is not None and others is not None:
-        return np.einsum("ij,ij->j", rows, others)
-    n, c = x.shape[:2]
-    return np.add.reduce(np.vecdot(x.reshape(n, c, -1), y.reshape(n, c, -1)), axis=0)
-
-
-def _statistics(x: Any) -> tuple[Any, Any, Any]:
-    """Mean (c,), x less that, and biased variance (c,), of an array."""
-    mean = _channel_sum(x) / (_count(x.shape) or 1)
-    centred = x - _spread(mean, x.ndim)
-    return mean, centred, _channel_dot(centred, centred) / (_count(x.shape) or 1)
+def _statistics(x: Any) -> tuple[Any, Any]:
+    """Mean and biased variance, (c,) each, of an array."""
+    order, count = ChannelOrder(x), _count(x.shape) or 1
+    blocks = order.blocks(x)
+    mean = order.sums(blocks) / count
+    with LongRows():
+        centred = blocks - order.spread(mean)
+    return mean, order.dots(centred, centred) / count
 
 
 @op(outputs=("mean", "var"), example=lambda rng: (_images(rng)[0][:1], {}))
@@ -86,8 +63,7 @@ def batch_statistics(x: Any) -> Any:
     """Mean and biased variance of each channel. x: (n, c, ...) -> (c,), (c,)."""
     x = np.asarray(as_floats(x))
     check_channels("batch_statistics", x)
-    mean, _, var = _statistics(x)
-    return mean, var
+    return _statistics(x)
 
 
 def _statistics_rule(g: Any, x: Any) -> list[Any]:
@@ -118,16 +94,23 @@ def batch_norm(
     x = np.asarray(as_floats(x))
     check_channels("batch_norm", x, weight=weight, bias=bias)
     if statistics is None:
-        mean, out, var = _statistics(x)
+        mean, var = _statistics(x)
     else:
         mean, var = (np.asarray(value, x.dtype) for value in statistics)
         check_channels("batch_norm", x, mean=mean, var=var)
-        out = x - _spread(mean, x.ndim)
     factor = 1 / np.sqrt(var + eps)
-    out *= _spread(factor if weight is None else factor * weight, x.ndim)
-    if bias is not None:
-        out += _spread(bias, x.ndim)
-    return out, mean, factor
+    return _standardised(x, mean, factor, weight, bias), mean, factor
+
+
+def _standardised(x: Any, mean: Any, factor: Any, weight: Any, bias: Any) -> Any:
+    """(x - mean) * factor * weight + bias, in two passes over memory."""
+    scale = factor if weight is None else factor * weight
+    shift = -(mean * scale) if bias is None else bias - mean * scale
+    order = ChannelOrder(x)
+    with LongRows():
+        out = order.blocks(x) * order.spread(scale)
+        out = np.add(out, order.spread(shift), out=out)
+    return order.back(out)
 
 
 def _batch_rule(g: Any, x: Any, weight: Any, eps: float, needs: Any) -> list[Any]:
@@ -145,15 +128,19 @@ def _batch_rule(g: Any, x: Any, weight: Any, eps: float, needs: Any) -> list[Any
 def _batch_fast(g: Any, x: Any, weight: Any, mean: Any, factor: Any, needs: Any) -> list[Any]:
     """The same of arrays. The gradient of x is a g + b (x - mean) + c, constants of a channel."""
     count = _count(g.shape) or 1
-    centred = x - _spread(mean, x.ndim)
-    along, total = _channel_dot(g, centred), _channel_sum(g)
-    by_x = None
-    if needs[0]:
-        scale = factor if weight is None else factor * weight
-        by_x = g * _spread(scale, g.ndim)
-        centred *= _spread(along * factor * factor * scale * (1 / count), g.ndim)
-        by_x -= centred
-        by_x -= _spread(total * scale * (1 / count), g.ndim)
+    order = ChannelOrder(x)
+    g, centred = order.blocks(g), order.blocks(x)
+    with LongRows():
+        centred = centred - order.spread(mean)
+        along, total = order.dots(g, centred), order.sums(g)
+        by_x = None
+        if needs[0]:
+            scale = factor if weight is None else factor * weight
+            centred *= order.spread(along * factor * factor * scale * (-1 / count))
+            centred -= order.spread(total * scale * (1 / count))
+            by_x = g * order.spread(scale)
+            by_x += centred
+            by_x = order.back(by_x)
     return [by_x, along * factor if needs[1] else None, total if needs[2] else None]
 
 
@@ -173,11 +160,7 @@ def batch_norm_inference(
     x = np.asarray(as_floats(x))
     check_channels("batch_norm_inference", x, mean=mean, var=var, weight=weight, bias=bias)
     mean, var = (np.asarray(as_floats(value)) for value in (mean, var))
-    factor = 1 / np.sqrt(var + eps)
-    scale = factor if weight is None else factor * weight
-    out = x - _spread(mean, x.ndim)
-    out *= _spread(scale, x.ndim)
-    return out if bias is None else np.add(out, _spread(bias, x.ndim), out=out)
+    return _standardised(x, mean, 1 / np.sqrt(var + eps), weight, bias)
 
 
 def _inference_rule(

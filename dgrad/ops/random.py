@@ -33,8 +33,11 @@ def dropout(x: Any, *, p: float, key: Key) -> Any:
 
     key: from `dgrad.core.stream`; the same key drops the same elements. x: any shape -> same shape.
     """
-    x = as_floats(x)
-    mask = _mask(np.shape(x), p, key, np.asarray(x).dtype)
+    x = np.asarray(as_floats(x))
+    mask = _mask(x.shape, p, key, x.dtype)
+    if not x.flags.c_contiguous:  # the mask lies like x, so that the result does
+        drawn, mask = mask, np.empty_like(x)
+        mask[...] = drawn
     return x * mask, mask
 
 

@@ -36,6 +36,40 @@ def test_the_mean_is_0_and_the_variance_1(function: Any, shape: Any, axes: Any) 
     np.testing.assert_allclose(np.var(out, axis=axes), 1.0, rtol=1e-13)
 
 
+ORDERS = {
+    "as made": (0, 1, 2, 3),
+    "rows of channels": (2, 1, 3, 0),
+    "batch last": (1, 2, 3, 0),
+    "channels last": (0, 2, 3, 1),
+}
+
+
+@pytest.mark.parametrize("gap", [0, 3])
+@pytest.mark.parametrize("axes", ORDERS.values(), ids=ORDERS)
+@pytest.mark.parametrize(
+    "function",
+    [
+        ops.batch_norm,
+        lambda x, w, b: ops.batch_norm(x, w, b, statistics=ops.batch_statistics(x.data)),
+        lambda x, w, b: ops.batch_norm_inference(x, normal(4), normal(4) ** 2, w, b),
+    ],
+)
+def test_memory_order_is_kept_and_changes_nothing(function: Any, axes: Any, gap: int) -> None:
+    plain, weight, bias = normal(3, 4, 2, 5), t(4), t(4)
+    memory = np.zeros([*np.transpose(plain, axes).shape[:-1], plain.shape[axes[-1]] + gap])
+    memory = memory[..., : plain.shape[axes[-1]]]
+    memory[...] = np.transpose(plain, axes)
+    results = []
+    for array in (plain, np.transpose(memory, np.argsort(axes))):
+        x = Tensor(array, requires_grad=True)
+        out = function(x, weight, bias)
+        g = normal(*out.shape, seed=1)
+        results.append([out.data, *(v.data for v in dgrad.grad(out, [x, weight, bias], g))])
+    for expected, got in zip(*results, strict=True):
+        np.testing.assert_allclose(got, expected, atol=1e-13)
+    assert np.transpose(results[1][0], axes).flags.c_contiguous
+
+
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize(
     "function",
