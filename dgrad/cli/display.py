@@ -98,7 +98,7 @@ class JsonEvents:
             **self._about,
             parameters=sum(p.size for p in trainer.parameters),
             rows={name: len(rows) for name, rows in trainer.splits.items()},
-            epochs=trainer.settings.epochs,
+            epochs=trainer.settings.epochs,  # null where the run counts steps
             steps=trainer.total_steps,
         )
 
@@ -144,8 +144,7 @@ class LiveDisplay:
                     self.update(
                         task.id,
                         completed=progress.step,
-                        description=f"epoch {min(progress.epoch + 1, trainer.settings.epochs)}"
-                        f"/{trainer.settings.epochs}",
+                        description=_epoch(trainer),
                     )
                 yield from super().get_renderables()
 
@@ -202,6 +201,12 @@ class LiveDisplay:
         if self._bar is None:  # quiet
             print(STOPPING, file=self._stream, flush=True)
         self._print(STOPPING)
+
+
+def _epoch(trainer: Trainer) -> str:
+    """The epoch at hand, of how many: of a number of steps the last may be a part of one."""
+    whole = -(-trainer.total_steps // len(trainer.batches))
+    return f"epoch {min(trainer.progress.epoch + 1, whole)}/{whole}"
 
 
 def _fitting(record: Mapping[str, Any], width: int) -> dict[str, Any]:

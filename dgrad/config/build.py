@@ -6,23 +6,30 @@ like every other config error: at its line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from dgrad.config.data import TRIAL, LoadedData
 from dgrad.config.document import Config
-from dgrad.config.marks import Problems, quote, suggest
+from dgrad.config.marks import Problems
 from dgrad.config.model import build_model, without_gradient
 from dgrad.config.objectives import build_loss, build_metrics, doubts_about_loss
-from dgrad.config.places import place
 from dgrad.config.rates import build_schedule
 from dgrad.config.schema import resolve_references
+from dgrad.config.settings import (
+    build_average,
+    build_settings,
+    check_monitored,
+    doubts_about_lengths,
+    monitored,
+    steps_per_epoch,
+)
 from dgrad.errors import ConfigError, ResourceError
 from dgrad.nn.memory import available_memory
 from dgrad.nn.module import Module
-from dgrad.optim.schedules import Length, Plateau
-from dgrad.train.trainer import Examples, Settings, Trainer
+from dgrad.optim.schedules import Plateau
+from dgrad.train.trainer import Trainer
 
 __all__ = ["build_trainer", "with_data"]
 
@@ -49,52 +56,39 @@ def build_trainer(config: Config, data: LoadedData) -> Trainer:
     loss = build_loss(config, data.dataset, output_shape)
     metrics = build_metrics(config, data.dataset)
     splits = data.examples(output_shape, config.train.dtype)
-    per_epoch = -(-len(splits["train"]) // config.train.batch_size)
-    total = per_epoch * config.train.epochs
+    per_epoch = steps_per_epoch(config, len(splits["train"]))
     optimizer = _optimizer(config, model)
-    lr = optimizer.param_groups[0]["lr"]
-    schedule = build_schedule(config.schedule, total_steps=total, steps_per_epoch=per_epoch, lr=lr)
+    schedule = build_schedule(
+        config.schedule,
+        total_steps=config.train.total_steps(per_epoch),
+        steps_per_epoch=per_epoch,
+        lr=optimizer.param_groups[0]["lr"],
+    )
     if isinstance(schedule, Plateau):
-        schedule.metric = _monitored(schedule.metric, splits)
-    train = config.train
-    stop = train.early_stop
+        schedule.metric = monitored(schedule.metric, splits)
     data.warnings.extend(_doubts(config, per_epoch))
     unreached = without_gradient(config, model, loss, out, splits["train"].targets[TRIAL])
     if unreached:
         data.warnings.append(f"no gradient of the loss reaches {', '.join(unreached)}")
-    settings = Settings(
-        seed=config.seed,
-        epochs=train.epochs,
-        batch_size=train.batch_size,
-        eval_batch_size=train.eval_batch_size,
-        clip_norm=train.clip_norm,
-        save_every=train.checkpoint.every.steps(total, per_epoch),
-        best=_monitored(train.checkpoint.best, splits),
-        stop_metric=_monitored(stop.metric if stop else train.checkpoint.best, splits),
-        patience=stop.patience if stop else None,
-    )
     trainer = Trainer(
         model,
         loss,
         optimizer,
         splits,
-        settings,
+        build_settings(config, splits, per_epoch),
         schedule=schedule,
         metrics=metrics,
+        average=build_average(config, model, per_epoch),
         unreached=unreached,
     )
-    _check_monitored(config, trainer)
+    check_monitored(config, trainer)
     return trainer
 
 
 def _doubts(config: Config, per_epoch: int) -> Iterator[str]:
     """What is allowed, and seldom meant."""
     yield from doubts_about_loss(config)
-    size = config.schedule.arguments.get("step_size")
-    if isinstance(size, Length) and size.unit == "steps" and size.amount < per_epoch:
-        steps = f"{size.amount} optimizer step{'s' if size.amount > 1 else ''}"
-        meant = f"{size.amount} epoch{'s' if size.amount > 1 else ''}"
-        yield f"step_size: {size} means {steps}; write '{meant}' if you mean epochs"
+    yield from doubts_about_lengths(config, per_epoch)
 
 
 def _optimizer(config: Config, model: Module) -> Any:
@@ -107,7 +101,9 @@ def _optimizer(config: Config, model: Module) -> Any:
     optimizer = config.optimizer.make(params=parameters)
     held = sum(p.data.nbytes for p in parameters)
     slots = len(optimizer.slots(optimizer.param_groups[0]))
-    needed = 2 * held * (1 + slots)  # gradients and state, and copies of all while saving
+    averages = 1.5 if config.train.ema or config.train.swa else 0  # one, and what it is moved by
+    # Gradients and state, and copies of all while saving.
+    needed = int(2 * held * (1 + slots + averages))
     free = available_memory()
     if free is not None and needed > free:
         raise ResourceError(
@@ -117,25 +113,3 @@ def _optimizer(config: Config, model: Module) -> Any:
             fault="C24",
         )
     return optimizer
-
-
-def _monitored(metric: str, splits: Mapping[str, Examples]) -> str:
-    """Without validation rows the default, val/loss, is the training loss."""
-    return "train/loss" if metric == "val/loss" and "val" not in splits else metric
-
-
-def _check_monitored(config: Config, trainer: Trainer) -> None:
-    """What training monitors must be measured. Raises ConfigError at the name in the config."""
-    known, train = trainer.measured, config.train
-    wanted = [(train.checkpoint.best, ("train", "checkpoint", "best"))]
-    if train.early_stop:
-        wanted.append((train.early_stop.metric, ("train", "early_stop", "metric")))
-    if isinstance(trainer.schedule, Plateau):
-        wanted.append((trainer.schedule.metric, ("schedule", "plateau", "metric")))
-    problems = Problems()
-    for name, keys in wanted:
-        if _monitored(name, trainer.splits) not in known:
-            text = f"{'.'.join(keys)}: nothing called {quote(name)} is measured"
-            hint = f"{suggest(name, known)}   there is: {', '.join(known)}".strip()
-            problems.add("C22", place(config, *keys), text, hint)
-    problems.raise_if_any()

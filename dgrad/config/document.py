@@ -19,16 +19,13 @@ from dgrad.config.scalars import Spot
 from dgrad.config.schema import bind, component, convert
 from dgrad.config.signature import Choice, Example
 from dgrad.config.task import with_task
+from dgrad.config.training import Train
 from dgrad.config.tree import Entry, Mapping, Node, Scalar, Sequence
 from dgrad.config.values import Component, to_plain
 from dgrad.config.variables import with_vars
 from dgrad.config.wiring import wire
-from dgrad.errors import ParameterError
-from dgrad.optim.schedules import Length
 from dgrad.registry import (
-    Count,
     Fraction,
-    Positive,
     Range,
     losses,
     metrics,
@@ -41,16 +38,12 @@ from dgrad.registry import LayerList as LayerListHint
 from dgrad.train.run_directory import RUN_NAME_RULE, is_run_name
 
 __all__ = [
-    "Checkpointing",
     "Config",
     "Data",
-    "EarlyStop",
-    "Every",
     "Model",
     "RunName",
     "Sections",
     "Split",
-    "Train",
     "from_text",
     "load",
 ]
@@ -68,27 +61,6 @@ class RunName(str):
         if isinstance(value, str) and is_run_name(value):
             return cls(value)
         raise ValueError(f"expected {RUN_NAME_RULE}, got {_shown(value)}")
-
-
-class Every(Length):
-    """An interval of training: `1 epoch`, `0.5 epochs`, `100 steps` or 100; no percentage."""
-
-    @classmethod
-    def from_config(cls, value: object) -> Every:
-        """The interval that `2 epochs` or 100 names. Raises ValueError."""
-        try:
-            every = super().from_config(value)
-        except ParameterError:
-            every = None
-        if every is None or every.unit == "%" or every.amount == 0:
-            wanted = 'an interval such as "1 epoch" or "100 steps"'
-            raise ValueError(f"expected {wanted}, got {_shown(value)}")
-        return every
-
-    def plain(self) -> str:
-        """What `from_config` reads as this interval."""
-        text = f"{super().plain()}{' steps' if self.unit == 'steps' else ''}"
-        return text.removesuffix("s") if self.amount == 1 else text
 
 
 def _shown(value: object) -> str:
@@ -205,36 +177,6 @@ class Model:
             return None
         wired = wire(layers, problems)
         return cls(layers=wired) if len(problems) == before else None
-
-
-@dataclass(frozen=True, kw_only=True)
-class EarlyStop:
-    """Stop when `metric` has not improved for `patience` evaluations."""
-
-    patience: Count
-    metric: str = "val/loss"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Checkpointing:
-    """Save every so often, keep the newest few, and the best by a metric."""
-
-    every: Every = Every.from_config("1 epoch")  # noqa: RUF009 - it is frozen
-    keep: Count = 3
-    best: str = "val/loss"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Train:
-    """How long and in what portions to train."""
-
-    epochs: Count = 10
-    batch_size: Count = 32
-    eval_batch_size: Count = 512
-    clip_norm: Positive | None = None
-    dtype: Literal["float32", "float64"] = "float32"
-    early_stop: EarlyStop | None = None
-    checkpoint: Checkpointing = field(default_factory=Checkpointing)
 
 
 Seed = Annotated[int, Range(low=0)]  # up to 2^64 - 1: integers beyond 64 bits are not read

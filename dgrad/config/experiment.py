@@ -126,7 +126,7 @@ class Experiment:
         if how == "interrupted":
             return Outcome(how, find_checkpoint(path, "latest"), split, {})
         best = checkpoint.load(find_checkpoint(path))
-        self.trainer.model.load_state_dict(section(best.tensors, "model"))
+        self.trainer.load_weights(best.tensors, best.metadata["progress"]["averaged"])
         return Outcome(how, best.path, split, self.trainer.evaluate(split))
 
     def evaluate(self, split: str) -> dict[str, float]:
@@ -219,7 +219,8 @@ def _stored_facts(stored: checkpoint.Checkpoint) -> tuple[str, Progress, list[st
         text, counters = stored.metadata["config"], stored.metadata["progress"]
         if not isinstance(text, str):
             raise TypeError("the config is no text")
-        for name in ("step", "epoch", "best_step", "evaluations_since_better"):
+        counters = {"averaged": 0, **counters}
+        for name in ("step", "epoch", "best_step", "evaluations_since_better", "averaged"):
             if type(counters[name]) is not int or counters[name] < 0:
                 raise TypeError(f"{name} is {counters[name]!r}")
         return text, Progress(**counters), digests

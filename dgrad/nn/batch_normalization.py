@@ -81,7 +81,7 @@ class BatchNorm(Module):
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
-        self.num_batches_tracked = self.num_batches_tracked + 1
+        self.num_batches_tracked = np.asarray(self.num_batches_tracked + 1)
         share = 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
         self.running_mean = (1 - share) * self.running_mean + share * mean
         self.running_var = (1 - share) * self.running_var + share * count / (count - 1) * var

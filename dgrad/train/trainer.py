@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from dgrad.core import stream
-from dgrad.core.tensor import Tensor
 from dgrad.data.loader import Batches
 from dgrad.errors import DivergedError
 from dgrad.nn.module import Module
-from dgrad.optim.clipping import clip_grad_norm_
 from dgrad.optim.optimizer import Optimizer
 from dgrad.optim.schedules import Plateau
-from dgrad.randomness import Purpose
-from dgrad.train.divergence import first_fault
+from dgrad.train.averaging import WeightAverage
 from dgrad.train.evaluation import evaluate, weight_of
+from dgrad.train.gradient import Gradient
 from dgrad.train.metrics import Metric
+from dgrad.train.settings import Progress, Settings
+from dgrad.train.watcher import Watcher
 
 __all__ = ["Examples", "Progress", "Settings", "Trainer", "Watcher", "section"]
 
@@ -38,62 +37,6 @@ class Examples:
         return len(self.inputs)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How to train; `dgrad.config.document.Train` has the defaults.
-
-    clip_norm: None for no clipping. eval_batch_size: rows at a time in evaluations.
-    save_every: steps between checkpoints. best, stop_metric: names such as "val/loss";
-    patience: evaluations without improvement of stop_metric before training stops, None for never.
-    """
-
-    seed: int
-    epochs: int
-    batch_size: int
-    eval_batch_size: int
-    clip_norm: float | None
-    save_every: int
-    best: str
-    stop_metric: str
-    patience: int | None
-
-
-@dataclass
-class Progress:
-    """Where a run is. Everything here is stored in checkpoints, but for the last batch's loss."""
-
-    step: int = 0
-    epoch: int = 0  # epochs that are complete
-    epoch_loss: float = 0.0  # sum over what counted in the epoch at hand
-    epoch_weight: float = 0.0  # how much that was, see Loss.weight_of
-    best_value: float | None = None
-    best_step: int = 0
-    stop_value: float | None = None
-    evaluations_since_better: int = 0
-    schedule: dict[str, Any] = field(default_factory=dict)  # what a Plateau remembers
-    loss: float = math.nan
-
-    def stored(self) -> dict[str, Any]:
-        """The fields as a checkpoint holds them."""
-        return {k: v for k, v in asdict(self).items() if k != "loss"}
-
-
-class Watcher(Protocol):
-    """What is told about a run: displays and logs. All methods run between steps."""
-
-    def started(self, trainer: Trainer) -> None:
-        """Training is about to begin."""
-
-    def evaluated(self, record: Mapping[str, Any], seconds: float) -> None:
-        """An evaluation: epoch, step, train/loss, val/loss, ...; seconds of training so far."""
-
-    def warned(self, text: str) -> None:
-        """What the user should know, found after the first step."""
-
-    def finished(self, outcome: str) -> None:
-        """The loop is over: "done", "early stop", "interrupted", or "failed" by an exception."""
-
-
 Save = Callable[[dict[str, np.ndarray], bool], None]  # (Trainer.tensors(), the best so far?)
 
 
@@ -107,7 +50,8 @@ class Trainer:
     """Trains `model` on the "train" examples; see `fit`.
 
     splits: "train" and, if there are any rows, "val" and "test". schedule: step -> factor of the
-    learning rate. Every random draw is a function of (seed, step), so a run repeats bit for bit.
+    learning rate. average: of the model's weights, which are then what is evaluated.
+    Every random draw is a function of (seed, step), so a run repeats bit for bit.
     unreached: names of parameters without a gradient that the user has been told of already.
     """
 
@@ -121,20 +65,23 @@ class Trainer:
         *,
         schedule: Callable[[int], float] = lambda step: 1.0,
         metrics: Mapping[str, Metric] | None = None,
+        average: WeightAverage | None = None,
         unreached: Collection[str] = (),
     ) -> None:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.splits, self.settings, self.schedule = splits, settings, schedule
         self.metrics = dict(metrics or {})
+        self.average = average
         self.unreached = frozenset(unreached)
         self.progress = Progress()
         self.stop_requested = False  # set by a signal handler: the step at hand is finished first
-        self.parameters = list(model.parameters())
+        self.gradient = Gradient(model, loss, settings)
+        self.parameters = self.gradient.parameters
         train = splits["train"]
         self.batches = Batches(
             train.inputs,
             train.targets,
-            batch_size=settings.batch_size,
+            batch_size=settings.batch_size * settings.accumulate,
             shuffle=True,
             seed=settings.seed,
         )
@@ -148,13 +95,15 @@ class Trainer:
     @property
     def total_steps(self) -> int:
         """Steps of the whole run, if it is not stopped early."""
-        return self.settings.epochs * len(self.batches)
+        settings = self.settings
+        return settings.steps or (settings.epochs or 0) * len(self.batches)
 
     def fit(self, *, save: Save | None = None, watchers: Sequence[Watcher] = ()) -> str:
         """Train on from `progress` to the end; returns "done", "early stop" or "interrupted".
 
-        Evaluates after every epoch and before every save; saves every `save_every` steps, when
-        the best metric improves, and at the end. A stop request saves at once, and evaluates only
+        Evaluates every `eval_every` steps and at the end, or after every epoch and before every
+        save; saves every `save_every` steps, when the best metric improves, and at the end. A
+        number of steps may end within an epoch. A stop request saves at once, and evaluates only
         if it is time to: a run that goes on from there measures what an undisturbed one does.
         A model in training mode keeps the modes of its modules, one that is not is put into it.
         After the first step watchers are told which parameters got no gradient.
@@ -164,6 +113,7 @@ class Trainer:
             self.model.train()
         for watcher in watchers:
             watcher.started(self)
+        self._tell_rows(watchers)
         outcome = "failed"
         begun = time.perf_counter()
         try:
@@ -189,6 +139,17 @@ class Trainer:
                     return outcome
         return "done"
 
+    def _tell_rows(self, watchers: Sequence[Watcher]) -> None:
+        """Warn that evaluations leave out rows."""
+        rows, val = self.settings.eval_rows, self.splits.get("val", ())
+        if rows is not None and rows < len(val):
+            text = (
+                f"val/ is measured on {rows:,} of the {len(val):,} validation rows, evenly spaced "
+                f"(train.eval.rows); the end of the run and dgrad eval measure all"
+            )
+            for watcher in watchers:
+                watcher.warned(text)
+
     def _tell_unreached(self, watchers: Sequence[Watcher]) -> None:
         """Warn of parameters that are trained but got no gradient in the step just made."""
         named = self.model.named_parameters()
@@ -206,17 +167,21 @@ class Trainer:
         self, save: Save | None, watchers: Sequence[Watcher], begun: float
     ) -> str | None:
         """Evaluate and save as far as it is time to; the outcome of the run if it is over."""
-        progress = self.progress
+        progress, settings = self.progress, self.settings
         asked = self.stop_requested  # read once: a signal may come at any moment
         last = progress.step == self.total_steps
-        due = last or progress.step % self.settings.save_every == 0
+        due = last or progress.step % settings.save_every == 0
         ended = progress.step % len(self.batches) == 0
         better = False
         if ended:
             progress.epoch += 1
-        if ended or due:
+        if settings.eval_every is None:
+            measure, restart = ended or due, ended
+        else:
+            measure = restart = last or progress.step % settings.eval_every == 0
+        if measure:
             better = self._evaluate(watchers, begun)
-        if ended:
+        if restart:
             progress.epoch_loss, progress.epoch_weight = 0.0, 0.0
         stop = self._should_stop()
         if due or better or stop or asked:
@@ -230,6 +195,7 @@ class Trainer:
     def train_step(self, inputs: np.ndarray, targets: np.ndarray) -> float:
         """Forward, loss, backward, clip, update, on one batch; returns the loss.
 
+        With `accumulate` the batch is taken in parts: the gradient is that of the whole.
         A batch in which nothing counts, as all its targets are ignored, updates nothing: NaN.
         """
         progress, optimizer = self.progress, self.optimizer
@@ -237,48 +203,33 @@ class Trainer:
         if not weight:
             progress.step += 1
             return math.nan
-        with stream.at(self.settings.seed, Purpose.STEP, progress.step):
-            loss = self.loss(self.model(Tensor(inputs)), Tensor(targets))
-            value = float(loss.data)
-            if not math.isfinite(value):
-                raise DivergedError(
-                    f"the loss is {value} at step {progress.step + 1}; nothing was updated. "
-                    f"{self._first_fault(inputs, targets)}"
-                    f"Try a lower learning rate, train.clip_norm, or look for bad values in the "
-                    f"data"
-                )
-            optimizer.zero_grad()
-            loss.backward()
-        if self.settings.clip_norm is not None:
-            norm = clip_grad_norm_(self.parameters, self.settings.clip_norm)
-            if not math.isfinite(norm):
-                raise DivergedError(
-                    f"the norm of the gradients is {norm} at step {progress.step + 1}; "
-                    f"nothing was updated. {self._first_fault(inputs, targets)}"
-                    f"Try a lower learning rate",
-                    fault="T02",
-                )
+        optimizer.zero_grad()
+        value = self.gradient.add(inputs, targets, progress.step)
+        self.gradient.clip(inputs, targets, progress.step)
         optimizer.scale_lr(self.schedule(progress.step))
         optimizer.step()
         progress.step += 1
         progress.loss = value
         progress.epoch_loss += value * weight
         progress.epoch_weight += weight
+        if self.average is not None:
+            self.average.update(progress.step)
+            progress.averaged = self.average.count
         return value
-
-    def _first_fault(self, inputs: np.ndarray, targets: np.ndarray) -> str:
-        """What was not finite first in the step at hand, with its random draws; see divergence."""
-        draws = functools.partial(stream.at, self.settings.seed, Purpose.STEP, self.progress.step)
-        return first_fault(self.model, self.loss, inputs, targets, draws)
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Copies of all that training changes, by "model.name" and "optimizer.slot.name".
+
+        Averaged weights are "ema.name" or "swa.name".
 
         Raises DivergedError that names what is not finite: nothing of that kind is ever saved.
         """
         optimizer = self.optimizer.state_arrays(self.model.named_parameters())
         found = {f"model.{name}": array for name, array in self.model.state_dict().items()}
         found.update({f"optimizer.{name}": array for name, array in optimizer.items()})
+        if self.average is not None:
+            averaged = self.average.tensors()
+            found.update({f"{self.average.section}.{k}": v for k, v in averaged.items()})
         for name, array in found.items():
             if not np.isfinite(array).all():
                 raise DivergedError(
@@ -290,12 +241,21 @@ class Trainer:
 
     def load_tensors(self, tensors: Mapping[str, np.ndarray], progress: Progress) -> None:
         """Go on from `tensors`, the result of `tensors()` at `progress`. Raises CheckpointError."""
-        self.model.load_state_dict(section(tensors, "model"))
+        self.load_weights(tensors, progress.averaged)
         named = self.model.named_parameters()
         self.optimizer.load_state_arrays(section(tensors, "optimizer"), named)
         if isinstance(self.schedule, Plateau):
             self.schedule.load_state_dict(progress.schedule)
         self.progress = progress
+
+    def load_weights(self, tensors: Mapping[str, np.ndarray], averaged: int) -> None:
+        """Take the model's weights, and their average of so many, from the result of `tensors()`.
+
+        Raises CheckpointError.
+        """
+        self.model.load_state_dict(section(tensors, "model"))
+        if self.average is not None:
+            self.average.load(section(tensors, self.average.section), averaged)
 
     def _evaluate(self, watchers: Sequence[Watcher], begun: float) -> bool:
         """Measure, tell the watchers; whether the best metric improved."""
@@ -306,7 +266,9 @@ class Trainer:
             "train/loss": progress.epoch_loss / (progress.epoch_weight or math.nan),
         }
         if "val" in self.splits:
-            record.update({f"val/{k}": value for k, value in self.evaluate("val").items()})
+            rows = self.settings.eval_rows
+            found = self.evaluate("val") if rows is None else self.evaluate("val", rows)
+            record.update({f"val/{k}": value for k, value in found.items()})
         record["lr"] = self.optimizer.param_groups[0]["lr"]
         better = self._improves(settings.best, record[settings.best], progress.best_value)
         if better:
@@ -335,17 +297,34 @@ class Trainer:
         patience = self.settings.patience
         return patience is not None and self.progress.evaluations_since_better >= patience
 
-    def evaluate(self, split: str) -> dict[str, float]:
-        """Loss and metrics of a split, with the weights as they are now."""
-        examples = self.splits[split]
-        return evaluate(
-            self.model,
-            self.loss,
-            self.metrics,
-            examples.inputs,
-            examples.targets,
-            batch_size=self.settings.eval_batch_size,
-        )
+    def evaluate(self, split: str, rows: int | None = None) -> dict[str, float]:
+        """Loss and metrics of a split, with the weights, or their average, as they are now.
+
+        rows: measure only as many, evenly spaced.
+        """
+        inputs, targets = self.splits[split].inputs, self.splits[split].targets
+        if rows is not None and rows < len(inputs):
+            chosen = np.linspace(0, len(inputs) - 1, rows).round().astype(np.int64)
+            inputs, targets = inputs[chosen], targets[chosen]
+        size = self.settings.eval_batch_size
+        with self.evaluated_weights():
+            return evaluate(self.model, self.loss, self.metrics, inputs, targets, batch_size=size)
+
+    @contextmanager
+    def evaluated_weights(self) -> Iterator[None]:
+        """Within, the model has the weights that evaluations see: the average, if there is one."""
+        if self.average is None:
+            yield
+            return
+        with self.average.applied(self._training_inputs):
+            yield
+
+    def _training_inputs(self) -> Iterator[np.ndarray]:
+        """All training inputs once, in batches, in an order that depends on the seed alone."""
+        size = self.settings.batch_size
+        for inputs, _ in self.batches.epoch(0):
+            for start in range(0, len(inputs), size):
+                yield inputs[start : start + size]
 
     def _improves(self, name: str, value: float, best: float | None) -> bool:
         """Whether `value` of "val/loss" or another measure beats `best`; NaN, inf never do."""

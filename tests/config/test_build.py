@@ -23,6 +23,7 @@ from dgrad.nn.memory import available_memory
 from dgrad.nn.module import Module, Parameter
 from dgrad.ops.indexing import getitem
 from dgrad.registry import layers
+from dgrad.train.averaging import EMA, SWA
 from dgrad.train.trainer import Trainer
 from tests.toys import CLASSES, NUMBERS, forgetting, write_toy
 
@@ -282,6 +283,55 @@ def test_settings_come_from_the_config(tmp_path: Path) -> None:
     assert (settings.seed, settings.epochs, settings.batch_size) == (3, 3, 16)
     assert (settings.clip_norm, settings.best) == (2.0, "val/loss")
     assert (settings.stop_metric, settings.patience) == ("val/accuracy", 4)
+
+
+def test_a_step_is_made_of_as_many_batches_as_are_accumulated(tmp_path: Path) -> None:
+    trainer = built(tmp_path, CLASSES, "train.accumulate=2")  # 45 rows in batches of 16
+    assert (trainer.total_steps, len(trainer.batches)) == (6, 2)
+    assert [trainer.schedule(step) for step in range(2)] == [1, 1]  # 10% of 6
+
+
+def test_every_key_of_the_train_section_arrives(tmp_path: Path) -> None:
+    more = ["~train.epochs", "train.steps=50", "train.eval={every: 0.5 epochs, rows: 4}"]
+    trainer = built(tmp_path, CLASSES, *more, "train.swa={start: 50%, every: 2 epochs}")
+    settings = trainer.settings
+    assert (settings.steps, settings.epochs, trainer.total_steps) == (50, None, 50)
+    assert (settings.eval_every, settings.eval_rows) == (2, 4)
+    assert isinstance(trainer.average, SWA)
+    assert (trainer.average.start, trainer.average.every) == (25, 6)
+    average = built(tmp_path, CLASSES, "train.ema={decay: 0.5}").average
+    assert isinstance(average, EMA)
+    assert average.decay == 0.5
+
+
+def test_C22_an_average_that_starts_after_the_run_is_refused_at_its_place(tmp_path: Path) -> None:
+    text = CLASSES + "  swa: {start: 4 epochs}\n"
+    with pytest.raises(
+        ConfigError, match=r"train\.swa\.start: at most the 9 steps of the run"
+    ) as e:
+        built(tmp_path, text)
+    (problem,) = e.value.problems
+    assert (problem.line, problem.column) == (len(text.splitlines()), 16)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "doubts"),
+    [
+        ("{multistep: {milestones: [2, 1 epoch]}}", ["milestones: 2 means 2 optimizer steps"]),
+        ("{cosine_restarts: 1 step}", ["first_length: 1 means 1 optimizer step;"]),
+        ("{step: 2 epochs}", []),
+    ],
+)
+def test_a_bare_number_where_epochs_may_be_meant(
+    schedule: str, doubts: list[str], tmp_path: Path
+) -> None:
+    config, data = loaded(tmp_path, CLASSES, f"schedule={schedule}")
+    build_trainer(config, data)
+    assert len(data.warnings) == len(doubts)
+    assert all(map(str.startswith, data.warnings, doubts))
+    config, data = loaded(tmp_path, CLASSES, f"schedule={schedule}", "train={steps: 30}")
+    build_trainer(config, data)
+    assert data.warnings == []
 
 
 def test_without_validation_rows_the_training_loss_stands_in(tmp_path: Path) -> None:

@@ -13,20 +13,11 @@ import pytest
 
 from dgrad import registry
 from dgrad.config import yaml
-from dgrad.config.document import (
-    Checkpointing,
-    Config,
-    EarlyStop,
-    Every,
-    Sections,
-    Split,
-    Train,
-    from_text,
-    load,
-)
+from dgrad.config.document import Config, Sections, Split, from_text, load
 from dgrad.config.marks import COMMAND_LINE, Problems
 from dgrad.config.schema import bind
 from dgrad.config.signature import parameters
+from dgrad.config.training import Checkpointing, EarlyStop, Every, Train
 from dgrad.config.tree import dump, graft, plain
 from dgrad.errors import ConfigError, Problem
 
@@ -108,9 +99,10 @@ def test_C29_no_default_is_hidden(write: Write) -> None:
         "adam": {"lr": 0.001, "betas": [0.9, 0.999], "weight_decay": 0.0}
     }
     assert resolved["train"] == {
-        "epochs": 10, "batch_size": 32, "eval_batch_size": 512,
+        "epochs": 10, "steps": None, "batch_size": 32, "accumulate": 1, "eval_batch_size": 512,
         "clip_norm": None, "dtype": "float32", "early_stop": None,
         "checkpoint": {"every": "1 epoch", "keep": 3, "best": "val/loss"},
+        "eval": {"every": None, "rows": None}, "ema": None, "swa": None,
     }  # fmt: skip
     split = {"val": 0.15, "test": 0.15, "mode": "auto", "stratify": False}
     assert resolved["data"]["split"] == split
@@ -133,6 +125,13 @@ def test_C19_line_ends_do_not_change_a_config(write: Write) -> None:
     text = config.text
     for other in (text.replace("\n", "\r\n"), "\ufeff" + text, text.rstrip("\n")):
         assert load(write(other)) == config
+
+
+def test_the_length_is_in_epochs_or_steps(write: Write) -> None:
+    train = load(write(SMALL), ["train.steps=7"]).train
+    assert (train.epochs, train.steps, train.total_steps(5)) == (None, 7, 7)
+    train = load(write(SMALL), ["train.epochs=7"]).train
+    assert (train.epochs, train.steps, train.total_steps(5)) == (7, None, 35)
 
 
 # -------------------------------------------------------------------------------- what is refused
@@ -213,6 +212,11 @@ TABLE = [
     ("C15", "train.epochs", "!!int 3", "tag"),
     ("C21", "plugins", "[run.txt]", "a plugin is a .py file"),
     ("C22", "data.split", "{val: 0.5, test: 0.5}", "nothing is left to train on"),
+    ("C22", "train", "{epochs: 3, steps: 9}", "takes epochs or steps, not both; ~train.epochs"),
+    ("C22", "train", "{ema: {}, swa: {}}", "takes ema or swa, not both"),
+    ("C08", "train.ema.decay", "1", "expected a number > 0 and < 1, got 1"),
+    ("C08", "train.accumulate", "0", "expected a whole number >= 1, got 0"),
+    ("C08", "train.eval.every", "5%", 'such as "1 epoch" or "100 steps", got "5%"'),
     ("C22", "model", "{layers: []}", "it needs at least one layer"),
     ("C26", "plugins", "[nope.py]", "there is no plugin file"),
 ]

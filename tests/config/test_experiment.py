@@ -94,12 +94,24 @@ def test_every_checkpoint_says_how_far_the_log_reached(run: Run) -> None:
         assert json.loads(told.splitlines()[-1])["step"] == stored["progress"]["step"]
 
 
-@pytest.mark.parametrize("stop", range(1, 9))
-@pytest.mark.parametrize(
-    "optimizer", ["{sgd: {lr: 0.1, momentum: 0.9}}", "{adam: {lr: 0.05, weight_decay: 0.01}}"]
-)
-def test_T13_a_run_goes_on_bit_for_bit_from_its_checkpoint(
-    optimizer: str, stop: int, run: Run, tmp_path: Path
+RUNS = {  # 9 steps each
+    "sgd": ["optimizer={sgd: {lr: 0.1, momentum: 0.9}}"],
+    "adam": ["optimizer={adam: {lr: 0.05, weight_decay: 0.01}}"],
+    "steps": ["~train.epochs", "train.steps=9", "train.eval={every: 4 steps, rows: 7}"],
+    "accumulation": ["train.accumulate=2", "train.batch_size=8"],
+    "ema": ["train.ema={decay: 0.7}", "model.layers=[{linear: 8}, batch_norm, {linear: 3}]"],
+    "swa": [
+        "train.swa={start: 50%, every: 2 steps}",
+        "model.layers=[{linear: 8}, batch_norm, {linear: 3}]",
+    ],
+    "plateau": ["schedule={plateau: {patience: 0, threshold: 0.5, factor: 0.5}}"],
+}
+
+
+@pytest.mark.parametrize("stop", [1, 4, 5, 6, 8])
+@pytest.mark.parametrize("given", RUNS.values(), ids=RUNS)
+def test_T13_T38_a_run_goes_on_bit_for_bit_from_its_checkpoint(
+    given: list[str], stop: int, run: Run, tmp_path: Path
 ) -> None:
     def stop_within(experiment: Experiment) -> None:
         trainer = experiment.trainer
@@ -111,7 +123,7 @@ def test_T13_a_run_goes_on_bit_for_bit_from_its_checkpoint(
 
         trainer.train_step = stopping  # type: ignore[method-assign]
 
-    given = [f"optimizer={optimizer}", "train.checkpoint.every=2 steps", "train.clip_norm=1"]
+    given = [*given, "train.checkpoint.every=2 steps", "train.clip_norm=1"]
     whole, _, path = run(CLASSES, *given)
     _, outcome, first = run(CLASSES, *given, change=stop_within)
     assert (outcome.how, outcome.checkpoint.stem) == ("interrupted", f"step-{stop:09d}")
@@ -124,6 +136,36 @@ def test_T13_a_run_goes_on_bit_for_bit_from_its_checkpoint(
     one, two = (checkpoint.load(find_checkpoint(p, "latest")) for p in (path, directory.path))
     assert list(one.tensors) == list(two.tensors)
     assert all(np.array_equal(one.tensors[name], two.tensors[name]) for name in one.tensors)
+
+
+@pytest.mark.parametrize("kind", ["ema: {decay: 0.7}", "swa: {start: 50%, every: 2 steps}"])
+def test_averaged_weights_are_the_best_and_what_is_measured(kind: str, run: Run) -> None:
+    layers = "model.layers=[{linear: 8}, batch_norm, {linear: 3}]"
+    section = kind[:3]
+    experiment, outcome, path = run(CLASSES, layers, f"train.{section}={kind[5:]}")
+    stored = checkpoint.load(outcome.checkpoint).tensors
+    names = {name.removeprefix("model.") for name in stored if name.startswith("model.")}
+    names = {name for name in names if section == "swa" or "batch_norm" not in name}
+    assert {f"{section}.{name}" for name in names} <= set(stored)
+    restored = Experiment.restore(path)
+    assert restored.evaluate("test") == outcome.results
+    found = restored.evaluate("val")
+    best = min(records(path), key=lambda record: record["val/loss"])
+    assert {f"val/{name}": value for name, value in found.items()}.items() <= best.items()
+    assert restored.trainer.average is not None
+    restored.trainer.average = None
+    assert restored.evaluate("test") != outcome.results
+    assert experiment.trainer.progress.averaged == (9 if section == "ema" else 3)
+
+
+def test_a_run_of_steps_tells_of_the_rows_it_leaves_out(run: Run) -> None:
+    _, outcome, path = run(CLASSES, "~train.epochs", "train.steps=4", "train.eval.rows=5")
+    assert [(record["epoch"], record["step"]) for record in records(path)] == [(1, 3), (1, 4)]
+    assert "warning: val/ is measured on 5 of the 15 validation rows" in (
+        (path / "log.txt").read_text()
+    )
+    assert "steps: 4\n" in (path / "resolved.yaml").read_text()
+    assert Experiment.restore(path).evaluate("test") == outcome.results
 
 
 def test_a_run_survives_a_move_of_its_data(run: Run, tmp_path: Path) -> None:

@@ -16,10 +16,19 @@ from dgrad.core import stream
 from dgrad.core.stream import manual_seed
 from dgrad.core.tensor import Tensor
 from dgrad.errors import DivergedError
-from dgrad.nn import CrossEntropyLoss, Linear, Module, MSELoss, Parameter, Sequential
+from dgrad.nn import (
+    BatchNorm,
+    CrossEntropyLoss,
+    Linear,
+    Module,
+    MSELoss,
+    Parameter,
+    Sequential,
+)
 from dgrad.nn.dropout import Dropout
 from dgrad.optim import SGD, Adam, Optimizer, Plateau
 from dgrad.randomness import Purpose
+from dgrad.train.averaging import EMA, SWA, WeightAverage
 from dgrad.train.divergence import first_fault
 from dgrad.train.metrics import MAE, R2
 from dgrad.train.trainer import Examples, Progress, Settings, Trainer
@@ -59,13 +68,17 @@ def trainer(
     optimizer: Any = SGD,
     schedule: Any = lambda step: 1.0,
     metrics: Mapping[str, Any] | None = None,
+    average: Callable[[Module], WeightAverage] | None = None,
     **settings: Any,
 ) -> Trainer:
     net = net or model()
     splits = splits or {"train": examples(), "val": examples(6, 1)}
     made = Settings(**{**SETTINGS, **settings})
     moves = optimizer(net.parameters(), lr=lr)
-    return Trainer(net, MSELoss(), moves, splits, made, schedule=schedule, metrics=metrics)
+    averaged = average and average(net)
+    return Trainer(
+        net, MSELoss(), moves, splits, made, schedule=schedule, metrics=metrics, average=averaged
+    )
 
 
 class Watch:
@@ -91,7 +104,7 @@ class Watch:
 
 
 class Saves:
-    """Counts saves: (step, was it the best)."""
+    """Counts saves: (step, was it the best); keeps the last."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
@@ -99,6 +112,7 @@ class Saves:
 
     def __call__(self, tensors: Mapping[str, np.ndarray], best: bool) -> None:
         self.made.append((self.progress.step, best))
+        self.last = dict(tensors)
 
 
 def weights(t: Trainer) -> np.ndarray:
@@ -324,38 +338,49 @@ SCHEDULES: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-@pytest.mark.parametrize("stop", range(1, 13))  # 4 epochs of 3 steps
-@pytest.mark.parametrize("schedule", SCHEDULES)
-def test_T13_a_run_goes_on_bit_for_bit_from_any_step(name: str, schedule: str, stop: int) -> None:
+RUNS: dict[str, dict[str, Any]] = {  # 12 steps each
+    "epochs": {"epochs": 4},
+    "steps": {"epochs": None, "steps": 12, "eval_every": 5, "save_every": 100},
+    "accumulation": {"epochs": None, "steps": 12, "accumulate": 2, "eval_rows": 3},
+    "ema": {"epochs": 4, "average": lambda net: EMA(net, 0.8)},
+    "swa": {"epochs": 4, "average": lambda net: SWA(net, 5, 2)},
+    "swa of statistics": {"epochs": 4, "average": lambda net: SWA(net, 5, 3), "norm": True},
+    "batch norm": {"epochs": 4, "norm": True},
+    "ema of statistics": {"epochs": 4, "average": lambda net: EMA(net, 0.8), "norm": True},
+}
+
+
+@pytest.mark.parametrize(("name", "schedule"), [("sgd", "plateau"), ("adam", "falling")])
+@pytest.mark.parametrize("run", RUNS)
+def test_T13_T30_T38_a_run_goes_on_bit_for_bit_from_any_step(
+    name: str, schedule: str, run: str
+) -> None:
     def made() -> Trainer:
+        more = {"seed": 2, "save_every": 2, "patience": 9, **RUNS[run]}
+        norm = [BatchNorm(6)] if more.pop("norm", False) else []
         with stream.at(5):
-            net = Sequential(Linear(3, 6), Dropout(0.3), Linear(6, 1)).double()
-        return trainer(
-            net,
-            optimizer=OPTIMIZERS[name],
-            schedule=SCHEDULES[schedule](),
-            seed=2,
-            epochs=4,
-            save_every=2,
-            patience=9,
-        )
+            net = Sequential(Linear(3, 6), *norm, Dropout(0.3), Linear(6, 1)).double()
+        make = SCHEDULES[schedule]()
+        return trainer(net, optimizer=OPTIMIZERS[name], schedule=make, **more)
 
     whole, watch = made(), Watch()
     assert whole.fit(watchers=[watch]) == "done"
-    first, before = made(), Watch()
-    kept: dict[str, np.ndarray] = {}
-    stop_at(first, stop)
-    first.fit(save=lambda tensors, best: kept.update(tensors), watchers=[before])
-    second, after = made(), Watch()
-    second.load_tensors(kept, Progress(**first.progress.stored()))
-    assert second.fit(watchers=[after]) == "done"
-    assert before.records + after.records == watch.records
-    assert second.progress.stored() == whole.progress.stored()
     expected = whole.tensors()
-    found = second.tensors()
-    assert list(found) == list(expected)
-    assert all(np.array_equal(found[key], expected[key]) for key in expected)
+    for stop in range(1, 13):
+        first, before = made(), Watch()
+        saves = Saves(first.progress)
+        stop_at(first, stop)
+        first.fit(save=saves, watchers=[before])
+        assert first.progress.step == stop
+        second, after = made(), Watch()
+        second.load_tensors(saves.last, Progress(**first.progress.stored()))
+        assert second.fit(watchers=[after]) == "done"
+        assert before.records + after.records == watch.records
+        assert second.progress.stored() == whole.progress.stored()
+        found = second.tensors()
+        assert list(found) == list(expected)
+        assert all(np.array_equal(found[key], expected[key]) for key in expected)
+        assert second.evaluate("val") == whole.evaluate("val")
 
 
 def test_a_plateau_sees_every_evaluation_and_the_direction_of_its_metric() -> None:
@@ -412,6 +437,63 @@ def test_training_leaves_the_stream_as_it_was() -> None:
     t.fit()
     assert stream.current().key() == (7, Purpose.INIT, 0, 1)
     manual_seed(0)
+
+
+# ---------------------------------------------------------------------- runs that count their steps
+
+
+def test_a_run_of_steps_ends_within_an_epoch_measured_and_saved() -> None:
+    t, watch = trainer(epochs=None, steps=5, save_every=100), Watch()
+    saves = Saves(t.progress)
+    assert t.fit(save=saves, watchers=[watch]) == "done"
+    assert (t.progress.step, t.progress.epoch) == (5, 1)
+    assert [(r["epoch"], r["step"]) for r in watch.records] == [(1, 3), (1, 5)]
+    assert [step for step, _ in saves.made][-1] == 5
+    whole = trainer(epochs=2)
+    batches = [(x.copy(), y.copy()) for k in (0, 1) for x, y in whole.batches.epoch(k)]
+    for x, y in batches[:5]:
+        whole.train_step(x, y)
+    np.testing.assert_array_equal(weights(t), weights(whole))
+
+
+def test_evaluations_come_when_they_are_asked_for_and_tell_of_the_steps_between() -> None:
+    t, watch = trainer(epochs=4, eval_every=5, save_every=2, lr=1e-9), Watch()
+    saves, losses = Saves(t.progress), []
+    train_step = t.train_step
+
+    def kept(x: np.ndarray, y: np.ndarray) -> float:
+        losses.append((train_step(x, y), len(x)))
+        return losses[-1][0]
+
+    t.train_step = kept  # type: ignore[method-assign]
+    t.fit(save=saves, watchers=[watch])
+    assert [r["step"] for r in watch.records] == [5, 10, 12]
+    assert [r["epoch"] for r in watch.records] == [1, 3, 4]
+    means = [
+        np.average([v for v, _ in part], weights=[n for _, n in part])
+        for part in (losses[:5], losses[5:10], losses[10:])
+    ]
+    np.testing.assert_allclose([r["train/loss"] for r in watch.records], means, rtol=1e-12)
+    assert {step for step, _ in saves.made} == {2, 4, 5, 6, 8, 10, 12}
+
+
+def test_an_evaluation_of_some_rows_says_so() -> None:
+    t, watch = trainer(eval_rows=3, epochs=1), Watch()
+    t.fit(watchers=[watch])
+    assert watch.warnings == [
+        "val/ is measured on 3 of the 6 validation rows, evenly spaced (train.eval.rows); "
+        "the end of the run and dgrad eval measure all"
+    ]
+    val = t.splits["val"]
+    few = Examples(val.inputs[[0, 2, 5]], val.targets[[0, 2, 5]])
+    t.splits = {**t.splits, "few": few}
+    assert (
+        watch.records[-1]["val/loss"] == t.evaluate("few")["loss"] == t.evaluate("val", 3)["loss"]
+    )
+    assert t.evaluate("val")["loss"] != t.evaluate("few")["loss"]
+    watch = Watch()
+    trainer(eval_rows=6, epochs=1).fit(watchers=[watch])
+    assert watch.warnings == []
 
 
 # ------------------------------------------------------------------------------------- divergence
@@ -618,6 +700,6 @@ def test_what_a_checkpoint_stores_of_the_progress() -> None:
     assert stored == {
         "step": 9, "epoch": 3, "epoch_loss": 0.0, "epoch_weight": 0.0, "best_value": 1.0,
         "best_step": 6, "stop_value": 1.0, "evaluations_since_better": 1,
-        "schedule": {},
+        "averaged": 0, "schedule": {},
     }  # fmt: skip
     assert Progress(**stored).stored() == stored

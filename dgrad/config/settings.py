@@ -1,0 +1,99 @@
+"""What a `train` section becomes once the data are known: settings, the average, checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from dgrad.config.document import Config
+from dgrad.config.marks import Problems, quote, refuse, suggest
+from dgrad.config.places import place
+from dgrad.nn.module import Module
+from dgrad.optim.schedules import Length, Plateau
+from dgrad.train.averaging import EMA, SWA, WeightAverage
+from dgrad.train.settings import Settings
+from dgrad.train.trainer import Examples, Trainer
+
+__all__ = [
+    "build_average",
+    "build_settings",
+    "check_monitored",
+    "doubts_about_lengths",
+    "monitored",
+    "steps_per_epoch",
+]
+
+
+def steps_per_epoch(config: Config, rows: int) -> int:
+    """How many steps take all `rows` of the training split."""
+    return -(-rows // (config.train.batch_size * config.train.accumulate))
+
+
+def build_settings(config: Config, splits: Mapping[str, Examples], per_epoch: int) -> Settings:
+    """The settings of the trainer. per_epoch: steps."""
+    train, stop = config.train, config.train.early_stop
+    total, every = train.total_steps(per_epoch), train.eval.every
+    return Settings(
+        seed=config.seed,
+        epochs=train.epochs,
+        steps=train.steps,
+        batch_size=train.batch_size,
+        accumulate=train.accumulate,
+        eval_batch_size=train.eval_batch_size,
+        eval_every=None if every is None else every.steps(total, per_epoch),
+        eval_rows=train.eval.rows,
+        clip_norm=train.clip_norm,
+        save_every=train.checkpoint.every.steps(total, per_epoch),
+        best=monitored(train.checkpoint.best, splits),
+        stop_metric=monitored(stop.metric if stop else train.checkpoint.best, splits),
+        patience=stop.patience if stop else None,
+    )
+
+
+def build_average(config: Config, model: Module, per_epoch: int) -> WeightAverage | None:
+    """The average of the weights, if the config wants one. Raises ConfigError C22."""
+    ema, swa = config.train.ema, config.train.swa
+    if ema is not None:
+        return EMA(model, ema.decay)
+    if swa is None:
+        return None
+    total = config.train.total_steps(per_epoch)
+    start = swa.start.steps(total, per_epoch)
+    if start > total:
+        text = f"train.swa.start: at most the {total} steps of the run, got {start}"
+        refuse("C22", place(config, "train", "swa", "start"), text)
+    return SWA(model, start, swa.every.steps(total, per_epoch))
+
+
+def monitored(metric: str, splits: Mapping[str, Examples]) -> str:
+    """Without validation rows the default, val/loss, is the training loss."""
+    return "train/loss" if metric == "val/loss" and "val" not in splits else metric
+
+
+def check_monitored(config: Config, trainer: Trainer) -> None:
+    """What training monitors must be measured. Raises ConfigError at the name in the config."""
+    known, train = trainer.measured, config.train
+    wanted = [(train.checkpoint.best, ("train", "checkpoint", "best"))]
+    if train.early_stop:
+        wanted.append((train.early_stop.metric, ("train", "early_stop", "metric")))
+    if isinstance(trainer.schedule, Plateau):
+        wanted.append((trainer.schedule.metric, ("schedule", "plateau", "metric")))
+    problems = Problems()
+    for name, keys in wanted:
+        if monitored(name, trainer.splits) not in known:
+            text = f"{'.'.join(keys)}: nothing called {quote(name)} is measured"
+            hint = f"{suggest(name, known)}   there is: {', '.join(known)}".strip()
+            problems.add("C22", place(config, *keys), text, hint)
+    problems.raise_if_any()
+
+
+def doubts_about_lengths(config: Config, per_epoch: int) -> Iterator[str]:
+    """Lengths of the schedule that are allowed, and seldom meant."""
+    if config.train.epochs is None:
+        return  # a run that is counted in steps means steps
+    for name in ("step_size", "milestones", "first_length"):
+        given = config.schedule.arguments.get(name)
+        for size in given if isinstance(given, list) else [given]:
+            if isinstance(size, Length) and size.unit == "steps" and size.amount < per_epoch:
+                steps = f"{size.amount} optimizer step{'s' if size.amount > 1 else ''}"
+                meant = f"{size.amount} epoch{'s' if size.amount > 1 else ''}"
+                yield f"{name}: {size} means {steps}; write '{meant}' if you mean epochs"

@@ -1,0 +1,119 @@
+"""The `train` section of a config: how long, in what portions, what is measured, kept, averaged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from dgrad.config.marks import quote
+from dgrad.errors import ParameterError
+from dgrad.optim.schedules import Length
+from dgrad.registry import Count, Positive, Range
+
+__all__ = ["EMA", "SWA", "Checkpointing", "EarlyStop", "Evaluation", "Every", "Train"]
+
+EPOCHS = 10  # where neither epochs nor steps are given
+
+
+class Every(Length):
+    """An interval of training: `1 epoch`, `0.5 epochs`, `100 steps` or 100; no percentage."""
+
+    @classmethod
+    def from_config(cls, value: object) -> Every:
+        """The interval that `2 epochs` or 100 names. Raises ValueError."""
+        try:
+            every = super().from_config(value)
+        except ParameterError:
+            every = None
+        if every is None or every.unit == "%" or every.amount == 0:
+            wanted = 'an interval such as "1 epoch" or "100 steps"'
+            shown = quote(value) if isinstance(value, str) else f"{value!r:.60}"
+            raise ValueError(f"expected {wanted}, got {shown}")
+        return every
+
+    def plain(self) -> str:
+        """What `from_config` reads as this interval."""
+        text = f"{super().plain()}{' steps' if self.unit == 'steps' else ''}"
+        return text.removesuffix("s") if self.amount == 1 else text
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyStop:
+    """Stop when `metric` has not improved for `patience` evaluations."""
+
+    patience: Count
+    metric: str = "val/loss"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpointing:
+    """Save every so often, keep the newest few, and the best by a metric."""
+
+    every: Every = Every.from_config("1 epoch")  # noqa: RUF009 - it is frozen
+    keep: Count = 3
+    best: str = "val/loss"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """When the validation rows are measured, and how many of them.
+
+    every: null is after every epoch and before every checkpoint; an interval is then alone, and
+    at the end. rows: this many, evenly spaced, instead of all; the end of a run measures all.
+    """
+
+    every: Every | None = None
+    rows: Count | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EMA:
+    """average <- decay average + (1 - decay) weights, after every step.   Polyak & Juditsky 1992.
+
+    The average begins with the weights after the first step.
+    """
+
+    decay: Annotated[float, Range(low=0, high=1, low_open=True, high_open=True)] = 0.999
+
+
+@dataclass(frozen=True, kw_only=True)
+class SWA:
+    """The mean of the weights at `start` and each `every` from then on.   Izmailov et al. 2018."""
+
+    start: Length = Length.from_config("75%")  # noqa: RUF009 - it is frozen
+    every: Every = Every.from_config("1 epoch")  # noqa: RUF009 - it is frozen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """How long and in what portions to train.
+
+    epochs or steps: the length, 10 epochs unless given. accumulate: batches whose gradients make
+    one step, as if they were one batch; everything else counts steps. clip_norm, then clip_value,
+    limit the gradient of a step. ema, swa: averages of the weights, which are then what is
+    evaluated and chosen as the best.
+    """
+
+    epochs: Count | None = None
+    steps: Count | None = None
+    batch_size: Count = 32
+    accumulate: Count = 1
+    eval_batch_size: Count = 512
+    clip_norm: Positive | None = None
+    dtype: Literal["float32", "float64"] = "float32"
+    early_stop: EarlyStop | None = None
+    checkpoint: Checkpointing = field(default_factory=Checkpointing)
+    eval: Evaluation = field(default_factory=Evaluation)
+    ema: EMA | None = None
+    swa: SWA | None = None
+
+    def __post_init__(self) -> None:
+        if self.epochs is None and self.steps is None:
+            object.__setattr__(self, "epochs", EPOCHS)  # so that it shows in the resolved config
+        for one, other in (("epochs", "steps"), ("ema", "swa")):
+            if getattr(self, one) is not None and getattr(self, other) is not None:
+                raise ValueError(f"train takes {one} or {other}, not both; ~train.{one} removes it")
+
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """The steps of the whole run."""
+        return self.steps if self.steps is not None else (self.epochs or 0) * steps_per_epoch
