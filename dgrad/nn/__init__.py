@@ -24,7 +24,7 @@ from dgrad.nn.adaptive_pooling import (
     GlobalAvgPool,
     GlobalMaxPool,
 )
-from dgrad.nn.attention import CrossAttention, MultiheadAttention, SelfAttention
+from dgrad.nn.attention import CrossAttention, SelfAttention
 from dgrad.nn.batch_normalization import BatchNorm, BatchNorm1d, BatchNorm2d
 from dgrad.nn.binary_loss import (
     BCELoss,
@@ -54,6 +54,7 @@ from dgrad.nn.linear import Bilinear, Identity, Linear
 from dgrad.nn.loss import Loss
 from dgrad.nn.merge import Add, Concat, Multiply
 from dgrad.nn.module import LoadResult, Module, Parameter
+from dgrad.nn.multihead_attention import MultiheadAttention
 from dgrad.nn.piecewise_activation import (
     CELU,
     ELU,

@@ -1,4 +1,4 @@
-"""Attention: the scaled dot product, and rotary positions for its queries and keys."""
+"""Attention: the scaled dot product, of three arrays or a packed one; rotary positions for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dgrad.ops._floats import as_floats
 from dgrad.ops.random import dropout
 from dgrad.ops.reduction import logsumexp
 
-__all__ = ["rotary_embedding", "scaled_dot_product_attention"]
+__all__ = ["packed_attention", "rotary_embedding", "scaled_dot_product_attention"]
 
 
 def _heads(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -181,6 +181,106 @@ def _attention_fast(
 
 scaled_dot_product_attention.vjp(_attention_rule)
 scaled_dot_product_attention.fast_vjp(_attention_fast)
+
+
+def _heads_of_two(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return (rng.normal(size=(2, 3, 12)),), {"heads": 2, "is_causal": True}
+
+
+def _unpacked(x: Any, heads: int) -> tuple[Any, Any, Any]:
+    """x: (..., t, 3 heads d) -> q, k, v: (..., heads, t, d), views."""
+    parts = x.reshape(*x.shape[:-1], 3, heads, x.shape[-1] // (3 * heads))
+    q, k, v = (np.swapaxes(parts[..., i, :, :], -2, -3) for i in range(3))
+    return q, k, v
+
+
+def _in_heads(x: Any, heads: int) -> Any:
+    """x: (..., t, heads d) -> (..., heads, t, d)."""
+    return np.swapaxes(x.reshape(*x.shape[:-1], heads, x.shape[-1] // heads), -2, -3)
+
+
+def _joined(x: Any) -> Any:
+    """x: (..., heads, t, d) -> (..., t, heads d)."""
+    x = np.swapaxes(x, -2, -3)
+    return x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])
+
+
+@op(keeps=("weights",), example=_heads_of_two)
+def packed_attention(
+    x: Any,
+    mask: Any = None,
+    *,
+    heads: int,
+    is_causal: bool = False,
+    dropout_p: float = 0.0,
+    key: Key | None = None,
+) -> Any:
+    """scaled_dot_product_attention of q, k and v, (..., heads, t, d), that lie side by side in x.
+
+    x: (..., t, 3 heads d), the heads of q, then of k, then of v -> (..., t, heads d). mask:
+    broadcasts to (..., heads, t, t). One node, without the copies that taking x apart would make in
+    forward and backward. Raises ShapeError, DtypeError, ParameterError.
+    """
+    x = np.asarray(as_floats(x))
+    if x.ndim < 2 or heads < 1 or x.shape[-1] % (3 * heads):
+        raise ShapeError(
+            f"packed_attention: x must be (..., t, 3 * heads * d) with {heads} heads, got {x.shape}"
+        )
+    mask = None if mask is None else np.asarray(mask)
+    q, k, v = _unpacked(x, heads)
+    _check(q, k, v, mask)
+    factor = _factor((*q.shape[:-1], k.shape[-2]), x.dtype, dropout_p, key)
+    out = np.empty((*x.shape[:-1], x.shape[-1] // 3), x.dtype)
+    return out, attend(q, k, v, mask, is_causal, _spread_of(q, None), factor, _in_heads(out, heads))
+
+
+def _packed_rule(
+    g: Any,
+    x: Any,
+    mask: Any,
+    out: Any,
+    heads: int,
+    is_causal: bool,
+    dropout_p: float,
+    key: Key | None,
+    needs: Any,
+) -> list[Any]:
+    q, k, v = _unpacked(x, heads)
+    g, out = _in_heads(g, heads), _in_heads(out, heads)
+    wanted = (*(needs[0],) * 3, needs[1])
+    *parts, by_mask = _attention_rule(
+        g, q, k, v, mask, out, is_causal, None, dropout_p, key, wanted
+    )
+    by_x = np.concatenate([_joined(part) for part in parts], axis=-1) if needs[0] else None
+    return [by_x, by_mask]
+
+
+def _packed_fast(
+    g: Any,
+    x: Any,
+    mask: Any,
+    out: Any,
+    weights: Any,
+    heads: int,
+    dropout_p: float,
+    key: Key | None,
+    needs: Any,
+) -> list[Any]:
+    q, k, v = _unpacked(x, heads)
+    g, out = _in_heads(g, heads), _in_heads(out, heads)
+    factor = _factor((*q.shape[:-1], k.shape[-2]), x.dtype, dropout_p, key)
+    by_x = np.empty(x.shape, x.dtype) if needs[0] else None
+    results = (None,) * 3 if by_x is None else _unpacked(by_x, heads)
+    gradients(g, q, k, v, out, weights, _spread_of(q, None), factor, results)
+    by_mask = None
+    if needs[1]:
+        by_scores = gradients(g, q, k, v, out, weights, 1.0, factor, (None,) * 3)
+        by_mask = summed_to(by_scores.swapaxes(-1, -2), np.shape(mask))
+    return [by_x, by_mask]
+
+
+packed_attention.vjp(_packed_rule)
+packed_attention.fast_vjp(_packed_fast)
 
 
 @op(example=lambda rng: ((rng.normal(size=(2, 3, 4)),), {"offset": 2}))

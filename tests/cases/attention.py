@@ -59,6 +59,15 @@ def heads(*lead: int, t: int = 3, s: int = 4, d: int = 2, e: int = 3) -> list[np
     return [normal(*lead, t, d), normal(*lead, s, d), normal(*lead, s, e)]
 
 
+def _packed(x: Any, mask: Any = None, heads: int = 1, **params: Any) -> Any:
+    """Taken apart by hand, then the reference of the unpacked op."""
+    d = x.shape[-1] // (3 * heads)
+    head = [x[..., i * d : (i + 1) * d] for i in range(3 * heads)]
+    q, k, v = (np.stack(head[i * heads : (i + 1) * heads], axis=-3) for i in range(3))
+    out = _attention(q, k, v, mask, **params)
+    return np.concatenate([out[..., i, :, :] for i in range(heads)], axis=-1)
+
+
 def _torch_attention(torch: Any) -> Callable[..., Any]:
     def attention(q: Any, k: Any, v: Any, mask: Any = None, **params: Any) -> Any:
         # The plain kernel: the others have no second derivative.
@@ -70,9 +79,24 @@ def _torch_attention(torch: Any) -> Callable[..., Any]:
 
 SEEN = np.array([[True, False, True, False], [False, True, True, True], [True] * 4])
 BLIND = SEEN & np.array([[True], [False], [True]])
+SQUARE = np.array([[True, False, True], [False] * 3, [True, True, False]])
 ADDED = np.where(SEEN, normal(3, 4), -np.inf)
 KEY = (0, Purpose.STEP, 0, 0)
 CASES: dict[str, list[Case]] = {
+    "packed_attention": [
+        Case(normal(2, 3, 12), heads=2),
+        Case(normal(3, 3), heads=1, is_causal=True),
+        Case(normal(2, 4, 6), heads=2, is_causal=True),
+        Case(normal(2, 3, 12), SQUARE, heads=2),
+        Case(normal(2, 3, 12), normal(2, 1, 1, 3), heads=2, is_causal=True),
+        Case(normal(2, 3, 12), SQUARE, heads=2, dropout_p=0.5, key=KEY),
+        Case(normal(2, 3, 12)[::-1, :, ::-1], heads=4),
+        Case(normal(12, 3, 2).T, heads=2),
+        Case(repeated(normal(3, 6), 2), heads=1),
+        Case(normal(0, 3, 6), heads=2),
+        Case(normal(2, 0, 6), heads=2),
+        Case(normal(2, 3, 12), normal(3, 3) * 800, heads=2, order=0),
+    ],
     "rotary_embedding": [
         Case(normal(3, 4)),
         Case(normal(2, 3, 4), offset=5),
@@ -113,6 +137,7 @@ CASES: dict[str, list[Case]] = {
 }
 
 REFERENCES: dict[str, Callable[..., Any]] = {
+    "packed_attention": _packed,
     "rotary_embedding": _rotated,
     "scaled_dot_product_attention": _attention,
 }
