@@ -136,6 +136,11 @@ class Registry(Generic[T]):
         self.checks = checks
         self._entries: dict[str, T] = {}
 
+    @property
+    def one(self) -> str:
+        """Its kind with an article: "an optimizer"."""
+        return f"{'an' if self.kind[0] in 'aeiou' else 'a'} {self.kind}"
+
     def register(self, name: str) -> Callable[[T], T]:
         """Decorator: enter a class or function under `name`. Raises DgradError if it is taken."""
 
@@ -160,9 +165,8 @@ class Registry(Generic[T]):
 
     def _taken(self, name: str) -> str:
         there = typing.cast(Any, self._entries[name])
-        kind = f"{'an' if self.kind[0] in 'aeiou' else 'a'} {self.kind}"
         where = f"{there.__module__}.{there.__qualname__}"
-        return f"{kind} called {name!r} is registered already ({where})"
+        return f"{self.one} called {name!r} is registered already ({where})"
 
     def __getitem__(self, name: str) -> T:
         try:

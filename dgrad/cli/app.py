@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from dgrad.cli import check_gradients, evaluate, graph, summary, train
+from dgrad.cli import check, check_gradients, evaluate, graph, listing, schema, show, summary, train
 from dgrad.cli.interrupts import Leave
 from dgrad.cli.messages import crash_report, error_text, user_error, wrapped
 from dgrad.cli.options import Traceback, wanted
@@ -65,6 +65,10 @@ app.command("graph", epilog="Example: dgrad graph configs/digits_mlp.yaml --form
 app.command("summary", epilog="Example: dgrad summary configs/digits_cnn.yaml --depth 0")(
     _kept(summary.summary)
 )
+app.command("check", epilog="Example: dgrad check configs/digits_mlp.yaml")(_kept(check.check))
+app.command("list", epilog="Example: dgrad list layers")(_kept(listing.listing))
+app.command("show", epilog="Example: dgrad show adamw")(_kept(show.show))
+app.command("schema", epilog="Example: dgrad schema -o dgrad.schema.json")(_kept(schema.schema))
 
 
 def _show_version(wanted: bool) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-__all__ = ["Traceback", "json_option", "wanted"]
+__all__ = ["Plugins", "Traceback", "json_option", "wanted"]
 
 _given: set[str] = set()
 
@@ -27,6 +28,12 @@ Traceback = Annotated[
     ),
 ]
 """Annotates a parameter that the command itself need not look at."""
+
+
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", metavar="FILE", help="Also what this file registers; repeatable."),
+]
 
 
 def json_option(help: str) -> Any:

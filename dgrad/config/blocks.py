@@ -27,6 +27,15 @@ class BlockDefinition:
     inputs: Node | None
     layers: Node
 
+    @property
+    def required(self) -> list[str]:
+        """The parameters that a use must give."""
+        return [
+            name
+            for name, node in self.params.items()
+            if isinstance(node, Scalar) and node.value is None
+        ]
+
 
 def read_blocks(node: Node, at: Spot) -> dict[str, BlockDefinition]:
     """The definitions by name, those that are written correctly."""
@@ -134,8 +143,8 @@ def _arguments(
     if len(at.problems) > before:
         return None
     values = {**block.params, **{key: entry.value for key, entry in entries.items()}}
-    for key, value in values.items():
-        if key not in entries and isinstance(value, Scalar) and value.value is None:
+    for key in block.required:
+        if key not in entries:
             at.fail("C03", mark, f"{quote(key)} is missing", takes)
     return values if len(at.problems) == before else None
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dgrad.config import yaml
-from dgrad.config.blocks import read_blocks
+from dgrad.config.blocks import BlockDefinition, read_blocks
 from dgrad.config.layer_list import LayerList, read_layers
 from dgrad.config.marks import Problems, quote, suggest
 from dgrad.config.overrides import apply_overrides
@@ -46,6 +46,7 @@ __all__ = [
     "Split",
     "from_text",
     "load",
+    "register_shipped",
 ]
 
 
@@ -54,6 +55,11 @@ class RunName(str):
 
     fault = "C20"
     __slots__ = ()
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """The JSON Schema of what `from_config` reads."""
+        return {"type": "string", "pattern": r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$"}
 
     @classmethod
     def from_config(cls, value: object) -> RunName:
@@ -151,6 +157,7 @@ class Model:
     """The layers, first to last; blocks that the config defines stand where they are used."""
 
     layers: LayerList
+    blocks: dict[str, BlockDefinition] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def from_node(cls, node: Node, problems: Problems, where: str) -> Model | None:
@@ -176,7 +183,15 @@ class Model:
         if len(problems) > before:
             return None
         wired = wire(layers, problems)
-        return cls(layers=wired) if len(problems) == before else None
+        return cls(layers=wired, blocks={**at.blocks}) if len(problems) == before else None
+
+    def plain(self) -> dict[str, Any]:
+        """The section as a config writes it; blocks stand where they are used."""
+        return {"layers": self.layers.plain()}
+
+    def with_values(self, change: Callable[[Any], Any]) -> Model:
+        """The same section, with its layers as `change` makes them."""
+        return dataclasses.replace(self, layers=change(self.layers))
 
 
 Seed = Annotated[int, Range(low=0)]  # up to 2^64 - 1: integers beyond 64 bits are not read
@@ -235,7 +250,7 @@ def from_text(
 
     plugins: load these, and none that the text names, as it may come from a checkpoint.
     """
-    _register_shipped()
+    register_shipped()
     path = Path(path)
     problems = Problems()
     tree = yaml.parse(text, str(path), path.absolute().parent)
@@ -251,7 +266,7 @@ def from_text(
     return Config(**arguments, path=path, text=text, tree=tree)
 
 
-def _register_shipped() -> None:
+def register_shipped() -> None:
     """Import what registers the components that dgrad ships."""
     import dgrad.data
     import dgrad.nn

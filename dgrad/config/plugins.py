@@ -7,13 +7,14 @@ import importlib.util
 import re
 import sys
 import traceback
+from collections.abc import Iterable
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from typing import Any
 
-from dgrad.config.marks import Mark, Problems, Source, quote
+from dgrad.config.marks import COMMAND_LINE, Mark, Problems, Source, quote
 
-__all__ = ["load_plugin"]
+__all__ = ["load_plugin", "load_plugins"]
 
 
 class _Loader(SourceFileLoader):
@@ -21,6 +22,15 @@ class _Loader(SourceFileLoader):
 
     def set_data(self, path: str, data: Any, *, _mode: int = 0o666) -> None:
         """Write nothing."""
+
+
+def load_plugins(paths: Iterable[Path]) -> None:
+    """Run the Python files that the command line names. Raises ConfigError."""
+    problems = Problems()
+    for path in paths:
+        source = Source(COMMAND_LINE, (str(path),), Path())
+        load_plugin(path.resolve(), Mark(source, 1, 1, len(str(path))), problems)
+    problems.raise_if_any()
 
 
 def load_plugin(path: Path, mark: Mark, problems: Problems) -> None:

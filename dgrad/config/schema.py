@@ -335,7 +335,7 @@ def _named(registry: Registry[Any], node: Node, at: Spot) -> tuple[str, Mark, No
         message = f"expected the name of one {registry.kind}, got the keys {keys}"
         at.fail("C03", second.key_mark, message, hint)
     else:
-        at.expected("C03", node, f"the name of a {registry.kind}")
+        at.expected("C03", node, f"the name of {registry.one}")
     return None
 
 

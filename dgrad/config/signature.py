@@ -145,8 +145,8 @@ def describe(hint: Any) -> str:
             if isinstance(extra, LayerList):
                 return "a list of layers"
             if isinstance(extra, Choice | Registry):
-                kind = (extra.registry if isinstance(extra, Choice) else extra).kind
-                return f"the name of a {kind}"
+                known = extra.registry if isinstance(extra, Choice) else extra
+                return f"the name of {known.one}"
         ranges = [str(extra) for extra in parts[1:] if isinstance(extra, Range)]
         return " ".join([describe(parts[0]), *ranges])
     if origin in (typing.Union, types.UnionType):

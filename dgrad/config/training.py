@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from dgrad.config.marks import quote
 from dgrad.errors import ParameterError
@@ -17,6 +17,12 @@ EPOCHS = 10  # where neither epochs nor steps are given
 
 class Every(Length):
     """An interval of training: `1 epoch`, `0.5 epochs`, `100 steps` or 100; no percentage."""
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """The JSON Schema of what `from_config` reads."""
+        text = {"type": "string", "pattern": r"^\d+(\.\d+)? ?(epochs?|steps?)$"}
+        return {"anyOf": [{"type": "integer", "minimum": 1}, text]}
 
     @classmethod
     def from_config(cls, value: object) -> Every:

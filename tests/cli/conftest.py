@@ -68,7 +68,7 @@ def here(
 ) -> Iterator[Callable[..., Result]]:
     """Runs a command in this process and in tmp_path, where `toy.yaml` and its data are."""
     write_toy(tmp_path)
-    document._register_shipped()  # before the registries are noted down
+    document.register_shipped()  # before the registries are noted down
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "stdout", sys.stdout)  # which run() replaces
     monkeypatch.setattr(sys, "stderr", sys.stderr)

@@ -146,7 +146,7 @@ def _components(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Only the components above are registered, and plugins are forgotten afterwards."""
     for known, entries in COMPONENTS.items():
         monkeypatch.setattr(known, "_entries", dict(entries))
-    monkeypatch.setattr(document, "_register_shipped", lambda: None)
+    monkeypatch.setattr(document, "register_shipped", lambda: None)
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:

@@ -31,7 +31,7 @@ from tests.toys import CLASSES, NUMBERS, forgetting, write_toy
 @pytest.fixture(autouse=True)
 def _components() -> Iterator[None]:
     """Here the shipped components are meant, not those of conftest."""
-    document._register_shipped()
+    document.register_shipped()
     with forgetting():
         yield
 

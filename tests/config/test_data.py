@@ -29,7 +29,7 @@ WORDS = "".join(f"{i} " for i in range(300))
 
 @pytest.fixture(autouse=True)
 def _components() -> Iterator[None]:
-    document._register_shipped()
+    document.register_shipped()
     with forgetting():
         yield
 

@@ -19,7 +19,7 @@ from tests.toys import CLASSES, NUMBERS, forgetting, write_toy
 
 @pytest.fixture(autouse=True)
 def _components() -> Iterator[None]:
-    document._register_shipped()
+    document.register_shipped()
     with forgetting():
         yield
 

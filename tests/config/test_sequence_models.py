@@ -66,7 +66,7 @@ MODELS = {
 @pytest.fixture(autouse=True)
 def _components() -> Iterator[None]:
     """Here the shipped components are meant, not those of conftest."""
-    document._register_shipped()
+    document.register_shipped()
     with forgetting():
         yield
 

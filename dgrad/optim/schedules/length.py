@@ -23,6 +23,12 @@ class Length:
     unit: Literal["steps", "epochs", "%"] = "steps"
 
     @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """The JSON Schema of what `from_config` reads."""
+        text = {"type": "string", "pattern": f"^{_LENGTH.pattern}$"}
+        return {"anyOf": [{"type": "integer", "minimum": 0}, text]}
+
+    @classmethod
     def from_config(cls, value: Any) -> Self:
         """100 or "100 steps", "2 epochs", "5%". Raises ParameterError."""
         if isinstance(value, cls):
