@@ -50,10 +50,10 @@ def evaluate(
 ) -> None:
     """Measure a trained model again. Of a run directory, its best checkpoint is taken.
 
-    Prints what `dgrad train` printed at its end, to the last digit.
+    Prints what `dgrad train` printed at its end, to the last digit, and the tables of the metrics.
     """
     from dgrad.cli.messages import printable
-    from dgrad.cli.results import print_results
+    from dgrad.cli.results import print_results, print_table
     from dgrad.config.experiment import Experiment
     from dgrad.errors import CheckpointError, ConfigError, DataError, Problem
     from dgrad.train.run_directory import strict_json
@@ -70,10 +70,14 @@ def evaluate(
         rows = ", ".join(experiment.splits)
         raise DataError(f"the {name} split has no rows; there are: {rows}", fault="D10")
     results = experiment.evaluate(name)
+    tables = experiment.trainer.tables()
     if as_json:
-        measured = {f"{name}/{key}": value for key, value in results.items()}
+        shown = {**results, **{key: table.plain() for key, table in tables.items()}}
+        measured = {f"{name}/{key}": value for key, value in shown.items()}
         about = {"checkpoint": str(experiment.checkpoint), "split": str(name)}
         print(strict_json({**about, **measured}))
     else:
         print(printable(f"checkpoint: {experiment.checkpoint}"), file=sys.stderr)
         print_results(name, results)
+        for key, table in tables.items():
+            print_table(f"{name}/{key}", table)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from dgrad.cli.messages import printable
 
-__all__ = ["print_results"]
+if TYPE_CHECKING:
+    from dgrad.train.metrics import Table
+
+__all__ = ["print_results", "print_table"]
 
 
 def print_results(split: str, results: Mapping[str, float]) -> None:
@@ -14,3 +18,16 @@ def print_results(split: str, results: Mapping[str, float]) -> None:
     width = max(len(name) for name in results) + len(split) + 1
     for name, value in results.items():
         print(printable(f"{f'{split}/{name}':<{width}}  {value!r}"))
+
+
+def print_table(title: str, table: Table) -> None:
+    """A line with the title, one with the columns' names, and one for each row; aligned."""
+    lines = [[table.corner, *table.columns]]
+    rows = zip(table.rows, table.values.tolist(), strict=True)
+    lines += [[name, *map(str, values)] for name, values in rows]
+    lines = [[printable(cell) for cell in line] for line in lines]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    print(printable(title))
+    for first, *cells in lines:
+        values = (f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
+        print("  ".join([f"  {first:<{widths[0]}}", *values]))

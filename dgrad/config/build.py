@@ -54,7 +54,7 @@ def build_trainer(config: Config, data: LoadedData) -> Trainer:
     model, out = build_model(config, data.trial_rows(config.train.dtype))
     output_shape = out.shape[1:]
     loss = build_loss(config, data.dataset, output_shape)
-    metrics = build_metrics(config, data.dataset)
+    metrics = build_metrics(config, data.dataset, output_shape)
     splits = data.examples(output_shape, config.train.dtype)
     per_epoch = steps_per_epoch(config, len(splits["train"]))
     optimizer = _optimizer(config, model)

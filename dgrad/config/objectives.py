@@ -13,6 +13,7 @@ from dgrad.errors import ConfigError, ParameterError, Problem, ShapeError
 from dgrad.nn.loss import Loss
 from dgrad.nn.module import Module
 from dgrad.nn.shapes import with_batch
+from dgrad.train.metrics import Metric
 
 __all__ = ["build_loss", "build_metrics", "doubts_about_loss"]
 
@@ -51,30 +52,35 @@ def _check_kind(component: Component, dataset: Dataset) -> None:
         raise ConfigError([component.problem(message, fault="C22", hint=hint)])
 
 
+def _targets_of(dataset: Dataset) -> tuple[tuple[int, ...], int | None]:
+    """The shape of a row of targets, and how many classes they have."""
+    names, shape = dataset.class_names, dataset.targets.shape[1:]
+    return (shape, len(names)) if names is not None else (shape or (1,), None)
+
+
+def _fits(wanted: tuple[int | str, ...], found: tuple[int, ...]) -> bool:
+    if len(wanted) != len(found):
+        return wanted == (1,) and not found  # one number a row: both (n,) and (n, 1) will do
+    return all(isinstance(w, str) or w == f for w, f in zip(wanted, found, strict=True))
+
+
 def _check_output(
     config: Config, loss: Loss, dataset: Dataset, output_shape: tuple[int, ...]
 ) -> None:
     """The model must end with what the loss needs for such targets. Raises ConfigError C23."""
-    component, names = config.loss, dataset.class_names
-    targets = dataset.targets.shape[1:]
-    if names is None and not targets:
-        if output_shape == ():
-            return
-        targets = (1,)  # one number a row: both (n,) and (n, 1) will do
+    component = config.loss
+    targets, classes = _targets_of(dataset)
     try:
-        wanted = loss.wanted(targets, None if names is None else len(names))
+        wanted = loss.wanted(targets, classes)
     except ParameterError as error:
         raise ConfigError([component.refused(error, fault="C23")]) from error
     except ShapeError as error:
         raise ConfigError([component.problem(str(error), fault="C23")]) from error
-    if len(wanted) == len(output_shape) and all(
-        isinstance(want, str) or want == size
-        for want, size in zip(wanted, output_shape, strict=True)
-    ):
+    if _fits(wanted, output_shape):
         return
     last = config.model.layers[-1]
     message = f"the model ends with {with_batch(output_shape)}, {component.name} needs "
-    known = {targets[-1]: "$data.targets"} if names is None else {len(names): "$data.classes"}
+    known = {targets[-1]: "$data.targets"} if classes is None else {classes: "$data.classes"}
     hint = _next_step(wanted, output_shape, known)
     raise ConfigError([last.problem(message + with_batch(wanted), fault="C23", hint=hint)])
 
@@ -94,27 +100,35 @@ def _next_step(
     return hint
 
 
-def build_metrics(config: Config, dataset: Dataset) -> dict[str, Any]:
-    """name -> metric, each checked against the kind of targets. Raises ConfigError.
+def build_metrics(
+    config: Config, dataset: Dataset, output_shape: tuple[int, ...]
+) -> dict[str, Metric]:
+    """name -> metric, each checked against the targets and a row of outputs. Raises ConfigError.
 
     config: without references.
     """
     kind = "numbers" if dataset.class_names is None else "classes"
     wrong: list[Problem] = []
+    made: dict[str, Metric] = {}
     for component in config.metrics:
-        wants = getattr(component.target, "targets", kind)
-        if wants != kind:
+        wants = getattr(component.target, "targets", "any")
+        if wants not in (kind, "any"):
             text = f"{component.name} is for {wants}, the data has {kind}"
             wrong.append(component.problem(text, fault="C22"))
-    names = [component.name for component in config.metrics]
-    wrong += [
-        component.problem(f"{component.name} is listed twice", fault="C22")
-        for i, component in enumerate(config.metrics)
-        if component.name in names[:i]
-    ]
+        elif component.name in made:
+            text = f"{component.name} is listed twice"
+            wrong.append(component.problem(text, fault="C22"))
+        else:
+            known = {"class_names": dataset.class_names}
+            names = getattr(component.target, "supplied", ())
+            metric = made[component.name] = component.make(**{name: known[name] for name in names})
+            wanted = metric.wanted(*_targets_of(dataset))
+            if not _fits(wanted, output_shape):
+                text = f"needs outputs {with_batch(wanted)}, these are {with_batch(output_shape)}"
+                wrong.append(component.problem(text, fault="C23"))
     if wrong:
         raise ConfigError(wrong)
-    return {component.name: component.make() for component in config.metrics}
+    return made
 
 
 _APPLIED = {  # loss -> what it applies to the outputs itself, and the layers that do that too

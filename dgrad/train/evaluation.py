@@ -32,11 +32,11 @@ def evaluate(
     *,
     batch_size: int,
 ) -> dict[str, float]:
-    """{"loss": mean over what counts, then each metric}, in eval mode; all modes are restored.
+    """{"loss": mean over what counts, then each metric's values}, in eval mode.
 
-    inputs: (n, ...), targets: (n, ...), n >= 1. The loss is the mean of the batches' means,
-    weighted by what they count for (NaN if nothing does); only equal batch sizes give equal bits.
-    Raises DataError for n = 0.
+    All modes are restored. inputs: (n, ...), targets: (n, ...), n >= 1. The loss is the mean of
+    the batches' means, weighted by what they count for (NaN if nothing does); only equal batch
+    sizes give equal bits. Raises DataError for n = 0.
     """
     batches = Batches(inputs, targets, batch_size=batch_size, shuffle=False, seed=0)
     total, counted = 0.0, 0.0
@@ -52,5 +52,9 @@ def evaluate(
                 counted += weight
             for metric in metrics.values():
                 metric.update(outputs.data, y)
-    results = {name: float(metric.result()) for name, metric in metrics.items()}
+    results = {
+        f"{name}{which}": float(value)
+        for name, metric in metrics.items()
+        for which, value in metric.values().items()
+    }
     return {"loss": total / counted if counted else math.nan, **results}

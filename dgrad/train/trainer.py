@@ -19,7 +19,7 @@ from dgrad.optim.schedules import Plateau
 from dgrad.train.averaging import WeightAverage
 from dgrad.train.evaluation import evaluate, weight_of
 from dgrad.train.gradient import Gradient
-from dgrad.train.metrics import Metric
+from dgrad.train.metrics import Metric, Table
 from dgrad.train.settings import Progress, Settings
 from dgrad.train.watcher import Watcher
 
@@ -89,8 +89,10 @@ class Trainer:
     @property
     def measured(self) -> list[str]:
         """What an evaluation measures: the names that settings.best and stop_metric may take."""
-        names = ("loss", *self.metrics) if "val" in self.splits else ()
-        return ["train/loss", *(f"val/{name}" for name in names)]
+        if "val" not in self.splits:
+            return ["train/loss"]
+        each = (f"{name}{which}" for name, m in self.metrics.items() for which in m.values())
+        return ["train/loss", "val/loss", *(f"val/{name}" for name in each)]
 
     @property
     def total_steps(self) -> int:
@@ -326,6 +328,11 @@ class Trainer:
             for start in range(0, len(inputs), size):
                 yield inputs[start : start + size]
 
+    def tables(self) -> dict[str, Table]:
+        """What the metrics have to show of the last evaluation that is not one number, by name."""
+        tables = {name: metric.table() for name, metric in self.metrics.items()}
+        return {name: table for name, table in tables.items() if table is not None}
+
     def _improves(self, name: str, value: float, best: float | None) -> bool:
         """Whether `value` of "val/loss" or another measure beats `best`; NaN, inf never do."""
         if not math.isfinite(value):
@@ -335,5 +342,6 @@ class Trainer:
         return value > best if self._is_higher_better(name) else value < best
 
     def _is_higher_better(self, name: str) -> bool:
-        metric = self.metrics.get(name.rpartition("/")[2])  # None for the loss
+        measure = name.partition("/")[2].partition("[")[0]  # of val/recall[cat]
+        metric = self.metrics.get(measure)  # None for the loss
         return metric is not None and metric.higher_is_better

@@ -12,7 +12,7 @@ import pytest
 
 from dgrad.train import checkpoint
 from tests.cli.conftest import Result
-from tests.toys import write_toy
+from tests.toys import CLASSES, write_toy
 
 Here = Callable[..., Result]
 
@@ -56,6 +56,46 @@ def test_splits(here: Here, run: Path) -> None:
     found = dict(line.split() for line in result.out.splitlines())
     assert found == {k: repr(v) for k, v in last.items() if k.startswith("val/")}
     assert here("eval", run, "--split", "train").out.startswith("train/loss ")
+
+
+MANY = CLASSES.replace("[accuracy]", "[{recall: none}, confusion_matrix]").replace(
+    "best: val/loss", "best: 'val/recall[red]'"
+)
+
+
+def test_values_of_each_class_and_tables(here: Here, tmp_path: Path) -> None:
+    write_toy(tmp_path, MANY, "many.yaml")
+    trained = here("train", "many.yaml", "-q")
+    shown = here("eval", "runs/many")
+    assert (trained.code, shown.code) == (0, 0)
+    lines = shown.out.splitlines()
+    names = ["loss", "recall", *(f"recall[{c}]" for c in ("blue", "green", "red"))]
+    assert [line.split()[0] for line in lines[:5]] == [f"test/{name}" for name in names]
+    assert trained.out.splitlines() == lines[:5]
+    assert lines[5:7] == ["test/confusion_matrix", "  class, predicted as  blue  green  red"]
+    counts = [line.split() for line in lines[7:]]
+    assert [row[0] for row in counts] == ["blue", "green", "red"]
+    values = [[int(cell) for cell in row[1:]] for row in counts]
+    recalls = [float(line.split()[1]) for line in lines[2:5]]
+    assert recalls == [row[i] / sum(row) for i, row in enumerate(values)]
+    given = json.loads(here("eval", "runs/many", "--json").out)
+    heads = ["blue", "green", "red"]
+    assert given["test/confusion_matrix"] == {"rows": heads, "columns": heads, "values": values}
+    assert [given[f"test/recall[{name}]"] for name in heads] == recalls
+    record = json.loads((tmp_path / "runs/many/001/metrics.jsonl").read_text().splitlines()[-1])
+    assert [k for k in record if k.startswith("val/")] == [f"val/{name}" for name in names]
+
+
+def test_E06_an_undefined_metric_is_null_with_a_reason(here: Here, tmp_path: Path) -> None:
+    write_toy(tmp_path, CLASSES.replace("[accuracy]", "[roc_auc, {precision: none}]"), "one.yaml")
+    rows = [f"{i}.0,{i * i}.0,1.0,{'red' if i % 4 else 'blue'}" for i in range(40)]
+    (tmp_path / "classes.csv").write_text("\n".join(["a,b,c,kind", *rows]) + "\n")
+    assert here("train", "one.yaml", "optimizer.adam.lr=1e-9", "-q").code == 0
+    record = json.loads((tmp_path / "runs/one/001/metrics.jsonl").read_text().splitlines()[-1])
+    undefined = [k for k, v in record.items() if v is None]
+    assert len(undefined) == 1
+    assert undefined[0].startswith("val/precision[")
+    assert record[f"{undefined[0]}_reason"] == "nan"
 
 
 def test_an_unknown_split_is_a_usage_error(here: Here, run: Path) -> None:

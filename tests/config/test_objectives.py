@@ -11,7 +11,7 @@ import pytest
 
 from dgrad.config import document
 from dgrad.config.document import Config, load
-from dgrad.config.objectives import build_loss, doubts_about_loss
+from dgrad.config.objectives import build_loss, build_metrics, doubts_about_loss
 from dgrad.data.dataset import Dataset
 from dgrad.errors import ConfigError, DataError
 from tests.toys import CLASSES, NUMBERS, forgetting, write_toy
@@ -177,3 +177,61 @@ def test_a_last_layer_that_is_seldom_meant(
     config = configured(tmp_path, loss, targets, f"model.layers=[{{linear: 3}}, {last}]")
     assert ";".join(doubts_about_loss(config)).startswith(expected)
     assert bool(list(doubts_about_loss(config))) == bool(expected)
+
+
+def measured(folder: Path, names: str, targets: Any, output: tuple[int, ...]) -> Any:
+    text = CLASSES if targets.class_names else NUMBERS
+    text = text.replace("[accuracy]", f"[{names}]").replace("[mae, rmse, r2]", f"[{names}]")
+    dataset: Dataset = targets
+    return build_metrics(load(write_toy(folder, text)), dataset, output)
+
+
+@pytest.mark.parametrize(
+    ("names", "targets", "output"),
+    [
+        ("accuracy, {recall: none}, roc_auc, perplexity", ONE_CLASS, (3,)),
+        ("exact_match, bits_per_character, confusion_matrix", SEQUENCES, (4, 3)),
+        ("mae, mse, roc_auc", ONE_NUMBER, (1,)),
+        ("r2", ONE_NUMBER, ()),
+        ("rmse, average_precision", TWO_NUMBERS, (2,)),
+    ],
+)
+def test_metrics_that_fit(
+    names: str, targets: Any, output: tuple[int, ...], tmp_path: Path
+) -> None:
+    made = measured(tmp_path, names, targets, output)
+    assert list(made) == [n.strip("{").partition(":")[0] for n in names.split(", ")]
+    if "recall" in made:
+        assert list(made["recall"].values()) == ["", "[a]", "[b]", "[c]"]
+
+
+@pytest.mark.parametrize(
+    ("names", "targets", "output", "fault", "message"),
+    [
+        ("mae", ONE_CLASS, (3,), "C22", "metrics[0].mae: mae is for numbers, the data has classes"),
+        ("f1", TWO_NUMBERS, (2,), "C22", "metrics[0].f1: f1 is for classes, the data has numbers"),
+        ("{top_k: 2}, {top_k: 3}", ONE_CLASS, (3,), "C22", "metrics[1].top_k: top_k is listed tw"),
+        (
+            "accuracy",
+            ONE_CLASS,
+            (7,),
+            "C23",
+            "metrics[0].accuracy: needs outputs (batch, 3), these are (batch, 7)",
+        ),
+        ("exact_match", SEQUENCES, (9, 4), "C23", "needs outputs (batch, 4, 3), these are (batch,"),
+        ("roc_auc", TWO_NUMBERS, (1,), "C23", "needs outputs (batch, 2), these are (batch, 1)"),
+    ],
+)
+def test_a_metric_that_does_not_suit_is_told_in_its_place(
+    names: str,
+    targets: Any,
+    output: tuple[int, ...],
+    fault: str,
+    message: str,
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        measured(tmp_path, names, targets, output)
+    (found,) = caught.value.problems
+    assert (found.fault, found.line) == (fault, 13 if targets.class_names else 6)
+    assert message in found.message
