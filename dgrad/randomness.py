@@ -24,6 +24,7 @@ class Purpose(enum.IntEnum):
     STEP = 1  # dropout and the like; the place is the step
     SHUFFLE = 2  # the order of the rows; the place is the epoch
     SPLIT = 3  # which rows are held out
+    GENERATE = 4  # the rows of generated data sets
 
 
 def check_seed(seed: int) -> None:

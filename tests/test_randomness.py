@@ -10,7 +10,7 @@ import pytest
 
 from dgrad import nn
 from dgrad.core import stream
-from dgrad.data import permutation, split
+from dgrad.data import make_moons, permutation, split
 from dgrad.errors import ParameterError
 from dgrad.randomness import Purpose, philox
 
@@ -44,7 +44,8 @@ def test_weights_and_orders_of_one_seed_are_drawn_from_different_words(
         nn.Dropout(0.5)(np.ones(3))
     permutation(9, seed=0, epoch=0)
     split(np.zeros(9), val=0.5, test=0, seed=0)
-    assert len(made) == len(set(made)) >= 4
+    make_moons(9, seed=0)
+    assert len(made) == len(set(made)) >= 6
     assert {each[4] for each in made} == set(Purpose)
 
 
@@ -55,6 +56,7 @@ def test_weights_and_orders_of_one_seed_are_drawn_from_different_words(
         (Purpose.STEP, [12219508911059832398, 17188035296609076471]),
         (Purpose.SHUFFLE, [7594447830096956662, 17840473206221988626]),
         (Purpose.SPLIT, [11406835104188477888, 13760865158473373530]),
+        (Purpose.GENERATE, [16985461054173952167, 6513932266793213740]),
     ],
 )
 def test_the_words_are_the_same_in_every_version(purpose: Purpose, words: list[int]) -> None:

@@ -3,7 +3,15 @@
 from dgrad.data.dataset import IGNORED, Dataset, Source
 from dgrad.data.files import MAX_CONTENT, read_source
 from dgrad.data.loader import Batches, permutation
-from dgrad.data.readers import read_csv, read_idx, read_text
+from dgrad.data.readers import (
+    make_addition,
+    make_blobs,
+    make_moons,
+    make_spirals,
+    read_csv,
+    read_idx,
+    read_text,
+)
 from dgrad.data.split import Split, as_slice, split, split_in_order
 from dgrad.data.split_checks import check_classes, duplicate_rows, unseen_classes
 from dgrad.data.transforms import Scale, Standardize, Transform
@@ -21,6 +29,10 @@ __all__ = [
     "as_slice",
     "check_classes",
     "duplicate_rows",
+    "make_addition",
+    "make_blobs",
+    "make_moons",
+    "make_spirals",
     "permutation",
     "read_csv",
     "read_idx",

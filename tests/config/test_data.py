@@ -24,6 +24,7 @@ model: {layers: [{linear: $data.vocab}]}
 loss: cross_entropy
 optimizer: {sgd: {lr: 0.1}}
 """
+ADDITION = TEXT.replace("text: {path: a.txt, context: 8}", "addition: 3")
 WORDS = "".join(f"{i} " for i in range(300))
 
 
@@ -81,6 +82,13 @@ def test_what_is_left_of_a_text_is_told(tmp_path: Path) -> None:
         (TEXT, ["data.text.tokenizer=byte"], {"vocab": 256, "context": 8, "classes": 256}),
         (CLASSES, [], {"features": 3, "classes": 3}),
         (NUMBERS, [], {"features": 2, "targets": 1}),
+        (NUMBERS, ["data.csv.target=[y, b]"], {"features": 1, "targets": 2}),
+        (ADDITION, [], {"vocab": 12, "context": 11, "classes": 12}),
+        (
+            ADDITION.replace("addition: 3", "blobs: {features: 5}"),
+            [],
+            {"features": 5, "classes": 3},
+        ),
     ],
 )
 def test_what_the_data_define(
@@ -138,6 +146,29 @@ def test_rows_of_their_own_may_be_cut_in_order_too(tmp_path: Path) -> None:
 
 def test_a_text_may_repeat_itself(tmp_path: Path) -> None:
     assert loaded(tmp_path, TEXT, content="to be or not " * 90).warnings == []
+
+
+def test_C08_C22_arguments_of_a_reader_are_placed(tmp_path: Path) -> None:
+    for arguments, fault, column, told in (
+        ("{digits: 1, rows: 101}", "C08", 31, "rows must be at most the 100 pairs"),
+        ("{digits: 7}", "C08", 22, ">= 1 and <= 6, got 7"),
+    ):
+        found = refused(tmp_path, ADDITION.replace("addition: 3", f"addition: {arguments}"))
+        assert (found.fault, found.line, found.column) == (fault, 2, column)
+        assert told in found.message
+    text = NUMBERS.replace("target: y", "target: [y, b]").replace(
+        "loss: mse", "loss: cross_entropy"
+    )
+    found = refused(tmp_path, text.replace("metrics: [mae, rmse, r2]", "metrics: [accuracy]"))
+    assert (found.fault, found.line, found.column) == ("C08", 2, 36)
+    assert "a single column, as it holds classes" in found.message
+
+
+def test_several_numbers_a_row_go_to_the_model_as_they_are(tmp_path: Path) -> None:
+    data = loaded(tmp_path, NUMBERS, "data.csv.target=[y, b]")
+    targets = data.examples((2,), "float64")["train"].targets
+    assert (targets.shape, targets.dtype) == ((72, 2), np.float64)
+    np.testing.assert_array_equal(targets, data.dataset.targets[data.split.train])
 
 
 def test_what_training_never_sees_is_told(tmp_path: Path) -> None:

@@ -374,6 +374,15 @@ def test_K07_forged_metadata_are_refused(forged: dict[str, object], run: Run) ->
     assert error.value.fault == "K07"
 
 
+def test_T26_generated_data_must_be_those_of_the_run(run: Run) -> None:
+    generated = CLASSES.replace("csv: {path: classes.csv, target: kind}", "blobs: {rows: 60}")
+    _, outcome, path = run(generated)
+    assert Experiment.restore(path).evaluate("test") == outcome.results
+    with pytest.raises(DataError, match=r"blobs \(generated\) has changed since") as error:
+        Experiment.restore(path, overrides=["data.blobs.seed=1"])
+    assert error.value.fault == "T26"
+
+
 @pytest.mark.parametrize(
     ("forged", "told"),
     [

@@ -1,4 +1,4 @@
-"""The target column of a table: class indices with names, or float32 numbers."""
+"""The target columns of a table: class indices with names, or float32 numbers."""
 
 from __future__ import annotations
 
@@ -10,21 +10,46 @@ from numpy.typing import NDArray
 
 from dgrad.data.readers import numerals
 from dgrad.data.readers.table import BadCell, Table
-from dgrad.errors import DataError
+from dgrad.errors import DataError, ParameterError
 
-__all__ = ["read_targets"]
+__all__ = ["read_targets", "target_columns"]
+
+Task = Literal["auto", "classes", "number"]
 
 _EXACT = 2**53
 
 
-def read_targets(
-    table: Table, column: str, cells: Sequence[str], task: Literal["auto", "classes", "number"]
-) -> tuple[NDArray[Any], tuple[str, ...] | None]:
-    """(targets, class names) from the texts of the target column, (n,) each; names None: numbers.
+def target_columns(target: str | list[str], task: Task) -> list[str]:
+    """The names in `target`. Raises ParameterError for what cannot be read as `task`."""
+    columns = [target] if isinstance(target, str) else target
+    if not columns or len(set(columns)) != len(columns):
+        raise ParameterError("csv", "target", "a column, or a list of different ones", target)
+    if task == "classes" and not isinstance(target, str):
+        raise ParameterError("csv", "target", "a single column, as it holds classes", target)
+    return columns
 
-    task "auto" reads numbers when some cell has a fractional part, classes otherwise.
+
+def read_targets(
+    table: Table, target: str | list[str], cells: Sequence[Sequence[str]], task: Task
+) -> tuple[NDArray[Any], tuple[str, ...] | None]:
+    """(targets, class names) from the texts of each target column; names None: numbers.
+
+    targets: (n,), or (n, k) numbers for a list of k columns. task "auto" reads numbers when some
+    cell has a fractional part, classes otherwise.
     Raises DataError: D03, D05, D07, D08 or D27, with the line of each bad cell.
     """
+    if isinstance(target, str):
+        return _read_column(table, target, cells[0], task)
+    read = [
+        _read_column(table, name, texts, "number")[0]
+        for name, texts in zip(target, cells, strict=True)
+    ]
+    return np.stack(read, axis=1), None
+
+
+def _read_column(
+    table: Table, column: str, cells: Sequence[str], task: Task
+) -> tuple[NDArray[Any], tuple[str, ...] | None]:
     distinct = {cell: cell.strip(numerals.BLANKS) for cell in set(cells)}
     if task == "number" or (task == "auto" and any(map(_has_fraction, distinct.values()))):
         numbers = numerals.parse(cells)

@@ -225,6 +225,35 @@ def test_D06_unknown_feature(tmp_path):
     refused(tmp_path, "width,y\n1,0\n", "D06", "did you mean 'width'", features=["widht"])
 
 
+def test_several_target_columns_are_read_as_numbers(tmp_path):
+    path = write(tmp_path, "a,y,b,z\n1,2,3,4\n5,6,7,8\n")
+    dataset = read_csv(path, target=["z", "y"])
+    assert dataset.feature_names == ("a", "b")
+    assert dataset.inputs.tolist() == [[1, 3], [5, 7]]
+    assert dataset.targets.tolist() == [[4, 2], [8, 6]]
+    assert (dataset.targets.dtype, dataset.class_names) == (np.float32, None)
+    assert read_csv(path, target=["y"], task="number").targets.tolist() == [[2], [6]]
+
+
+@pytest.mark.parametrize(
+    ("target", "task", "rule"),
+    [
+        ([], "auto", "a column, or a list of different ones"),
+        (["y", "y"], "number", "a column, or a list of different ones"),
+        (["y", "z"], "classes", "a single column, as it holds classes"),
+    ],
+)
+def test_C08_targets_that_cannot_be_read_together(tmp_path, target, task, rule):
+    text = "a,y,z\n1,0,0\n"
+    refused(tmp_path, text, "C08", rule, error=ParameterError, target=target, task=task)
+
+
+def test_D03_D06_faults_of_the_second_target_are_named(tmp_path):
+    refused(tmp_path, "a,y,z\n1,0,0\n1,2,x\n", "D03", "line 3, column 'z'", target=["y", "z"])
+    refused(tmp_path, "a,y,zz\n1,0,0\n", "D06", "did you mean 'zz'", target=["y", "z"])
+    refused(tmp_path, "y,z\n1,0\n", "D06", "besides the target 'y', 'z'", target=["y", "z"])
+
+
 @pytest.mark.parametrize("features", [["a", "a"], ["a", "y"]])
 def test_features_repeated_or_naming_the_target_are_refused(tmp_path, features):
     refused(tmp_path, "a,y\n1,0\n", "C08", "'y'", error=ParameterError, features=features)
