@@ -108,7 +108,7 @@ class MultiheadAttention(Module):
             options |= {"dropout_p": self.dropout, "key": stream.current().key()}
         if self.packed and self.plain and query is key is value and not need_weights:
             packed = ops.linear(query, self.in_proj_weight, self.in_proj_bias)
-            joined = ops.packed_attention(packed, mask, heads=self.num_heads, **options)
+            joined = ops.self_attention(packed, mask, num_heads=self.num_heads, **options)
             return self.out_proj(joined), None
         q, k, v = self._heads(query, key, value)  # (n, heads, t, d), (n, kv_heads, s, d) twice
         if self.kv_heads != self.num_heads:

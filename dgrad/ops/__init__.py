@@ -3,7 +3,7 @@
 activation              smooth activations, gates of two halves, softmax and its kin
 adaptive_pooling        pooling to a given size, by maximum or mean
 arithmetic              sums, products, quotients, remainders
-attention               scaled dot product attention, packed too; rotary positions
+attention               scaled dot product attention, rotary positions
 average_pooling         means of windows
 batch_normalization     each channel over the batch
 binary_loss             losses of yes and no: cross-entropy, focal, hinge

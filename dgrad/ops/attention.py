@@ -1,8 +1,9 @@
-"""Attention: the scaled dot product, of three arrays or a packed one; rotary positions for it."""
+"""Attention: the scaled dot product, all heads of a sequence at once, and rotary positions."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from dgrad.ops._floats import as_floats
 from dgrad.ops.random import dropout
 from dgrad.ops.reduction import logsumexp
 
-__all__ = ["packed_attention", "rotary_embedding", "scaled_dot_product_attention"]
+__all__ = ["rotary_embedding", "scaled_dot_product_attention", "self_attention"]
 
 
 def _heads(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -167,120 +168,133 @@ def _attention_fast(
     key: Key | None,
     needs: Any,
 ) -> list[Any]:
+    wanted = zip((q, k, v), needs[:3], strict=True)
+    results = [np.empty_like(x) if need else None for x, need in wanted]
+    by_mask = _fast(g, q, k, v, mask, out, weights, scale, dropout_p, key, results, needs[3])
+    return [*results, by_mask]
+
+
+def _fast(
+    g: Any,
+    q: Any,
+    k: Any,
+    v: Any,
+    mask: Any,
+    out: Any,
+    weights: Any,
+    scale: float | None,
+    dropout_p: float,
+    key: Key | None,
+    results: Sequence[Any],
+    needs_mask: bool,
+) -> Any:
+    """The gradients of q, k and v into results; returns that of the mask, or None."""
     factor = _factor((*q.shape[:-1], k.shape[-2]), weights.dtype, dropout_p, key)
-    scale = _spread_of(q, scale)
-    results = [
-        np.empty_like(x) if need else None for x, need in zip((q, k, v), needs, strict=False)
-    ]
-    gradients(g, q, k, v, out, weights, scale, factor, results)
-    if not needs[3]:
-        return [*results, None]
+    gradients(g, q, k, v, out, weights, _spread_of(q, scale), factor, results)
+    if not needs_mask:
+        return None
     by_scores = gradients(g, q, k, v, out, weights, 1.0, factor, (None, None, None))
-    return [*results, summed_to(by_scores.swapaxes(-1, -2), np.shape(mask))]
+    return summed_to(by_scores.swapaxes(-1, -2), np.shape(mask))
 
 
 scaled_dot_product_attention.vjp(_attention_rule)
 scaled_dot_product_attention.fast_vjp(_attention_fast)
 
 
-def _heads_of_two(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    return (rng.normal(size=(2, 3, 12)),), {"heads": 2, "is_causal": True}
-
-
-def _unpacked(x: Any, heads: int) -> tuple[Any, Any, Any]:
-    """x: (..., t, 3 heads d) -> q, k, v: (..., heads, t, d), views."""
-    parts = x.reshape(*x.shape[:-1], 3, heads, x.shape[-1] // (3 * heads))
-    q, k, v = (np.swapaxes(parts[..., i, :, :], -2, -3) for i in range(3))
-    return q, k, v
-
-
-def _in_heads(x: Any, heads: int) -> Any:
-    """x: (..., t, heads d) -> (..., heads, t, d)."""
-    return np.swapaxes(x.reshape(*x.shape[:-1], heads, x.shape[-1] // heads), -2, -3)
-
-
-def _joined(x: Any) -> Any:
-    """x: (..., heads, t, d) -> (..., t, heads d)."""
-    x = np.swapaxes(x, -2, -3)
-    return x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])
-
-
-@op(keeps=("weights",), example=_heads_of_two)
-def packed_attention(
-    x: Any,
+@op(
+    keeps=("weights",),
+    example=lambda rng: ((rng.normal(size=(2, 3, 12)),), {"num_heads": 2, "is_causal": True}),
+)
+def self_attention(
+    qkv: Any,
     mask: Any = None,
     *,
-    heads: int,
+    num_heads: int,
     is_causal: bool = False,
+    scale: float | None = None,
     dropout_p: float = 0.0,
     key: Key | None = None,
 ) -> Any:
-    """scaled_dot_product_attention of q, k and v, (..., heads, t, d), that lie side by side in x.
+    """scaled_dot_product_attention of the thirds q, k and v of qkv, in num_heads heads, joined.
 
-    x: (..., t, 3 heads d), the heads of q, then of k, then of v -> (..., t, heads d). mask:
-    broadcasts to (..., heads, t, t). One node, without the copies that taking x apart would make in
-    forward and backward. Raises ShapeError, DtypeError, ParameterError.
+    qkv: (..., t, 3 num_heads d), mask: broadcasts to (..., num_heads, t, t) -> (..., t, num_heads
+    d). Without a copy of q, k, v or their gradients; the rest is as there. Raises as it does.
     """
-    x = np.asarray(as_floats(x))
-    if x.ndim < 2 or heads < 1 or x.shape[-1] % (3 * heads):
-        raise ShapeError(
-            f"packed_attention: x must be (..., t, 3 * heads * d) with {heads} heads, got {x.shape}"
-        )
+    qkv = np.asarray(as_floats(qkv))
     mask = None if mask is None else np.asarray(mask)
-    q, k, v = _unpacked(x, heads)
+    q, k, v = _thirds(qkv, num_heads)
     _check(q, k, v, mask)
-    factor = _factor((*q.shape[:-1], k.shape[-2]), x.dtype, dropout_p, key)
-    out = np.empty((*x.shape[:-1], x.shape[-1] // 3), x.dtype)
-    return out, attend(q, k, v, mask, is_causal, _spread_of(q, None), factor, _in_heads(out, heads))
+    factor = _factor((*q.shape[:-1], k.shape[-2]), qkv.dtype, dropout_p, key)
+    merged = np.empty((*qkv.shape[:-1], qkv.shape[-1] // 3), qkv.dtype)
+    out = _in_heads(merged, num_heads)
+    weights = attend(q, k, v, mask, is_causal, _spread_of(q, scale), factor, out)
+    return merged, weights
 
 
-def _packed_rule(
+def _in_heads(x: Any, heads: int) -> Any:
+    """(..., t, heads d) -> (..., heads, t, d), of an array or a Tensor."""
+    shape = np.shape(x)
+    return np.swapaxes(np.reshape(x, (*shape[:-1], heads, shape[-1] // heads)), -2, -3)
+
+
+def _thirds(qkv: Any, heads: int) -> tuple[Any, Any, Any]:
+    """q, k and v, each (..., heads, t, d), of an array or a Tensor."""
+    shape = np.shape(qkv)
+    if len(shape) < 2 or heads < 1 or shape[-1] % (3 * heads):
+        raise ShapeError(f"self_attention: qkv {shape} must be (..., t, 3 * {heads} heads * d)")
+    third = shape[-1] // 3
+    parts = (qkv[..., i * third : (i + 1) * third] for i in range(3))
+    q, k, v = (_in_heads(part, heads) for part in parts)
+    return q, k, v
+
+
+def _self_rule(
     g: Any,
-    x: Any,
+    qkv: Any,
     mask: Any,
     out: Any,
-    heads: int,
+    num_heads: int,
     is_causal: bool,
+    scale: float | None,
     dropout_p: float,
     key: Key | None,
     needs: Any,
 ) -> list[Any]:
-    q, k, v = _unpacked(x, heads)
-    g, out = _in_heads(g, heads), _in_heads(out, heads)
-    wanted = (*(needs[0],) * 3, needs[1])
-    *parts, by_mask = _attention_rule(
-        g, q, k, v, mask, out, is_causal, None, dropout_p, key, wanted
+    g, out = _in_heads(g, num_heads), _in_heads(out, num_heads)
+    wanted = (*[needs[0]] * 3, needs[1])
+    q, k, v = _thirds(qkv, num_heads)
+    *by_heads, by_mask = _attention_rule(
+        g, q, k, v, mask, out, is_causal, scale, dropout_p, key, wanted
     )
-    by_x = np.concatenate([_joined(part) for part in parts], axis=-1) if needs[0] else None
-    return [by_x, by_mask]
+    if not needs[0]:
+        return [None, by_mask]
+    shape = np.shape(qkv)
+    thirds = [np.reshape(np.swapaxes(by, -2, -3), (*shape[:-1], shape[-1] // 3)) for by in by_heads]
+    return [np.concatenate(thirds, axis=-1), by_mask]
 
 
-def _packed_fast(
+def _self_fast(
     g: Any,
-    x: Any,
+    qkv: Any,
     mask: Any,
     out: Any,
     weights: Any,
-    heads: int,
+    num_heads: int,
+    scale: float | None,
     dropout_p: float,
     key: Key | None,
     needs: Any,
 ) -> list[Any]:
-    q, k, v = _unpacked(x, heads)
-    g, out = _in_heads(g, heads), _in_heads(out, heads)
-    factor = _factor((*q.shape[:-1], k.shape[-2]), x.dtype, dropout_p, key)
-    by_x = np.empty(x.shape, x.dtype) if needs[0] else None
-    results = (None,) * 3 if by_x is None else _unpacked(by_x, heads)
-    gradients(g, q, k, v, out, weights, _spread_of(q, None), factor, results)
-    by_mask = None
-    if needs[1]:
-        by_scores = gradients(g, q, k, v, out, weights, 1.0, factor, (None,) * 3)
-        by_mask = summed_to(by_scores.swapaxes(-1, -2), np.shape(mask))
-    return [by_x, by_mask]
+    g, out = _in_heads(g, num_heads), _in_heads(out, num_heads)
+    by_qkv = np.empty(qkv.shape, qkv.dtype)
+    parts = _thirds(by_qkv, num_heads) if needs[0] else (None, None, None)
+    q, k, v = _thirds(qkv, num_heads)
+    by_mask = _fast(g, q, k, v, mask, out, weights, scale, dropout_p, key, parts, needs[1])
+    return [by_qkv if needs[0] else None, by_mask]
 
 
-packed_attention.vjp(_packed_rule)
-packed_attention.fast_vjp(_packed_fast)
+self_attention.vjp(_self_rule)
+self_attention.fast_vjp(_self_fast)
 
 
 @op(example=lambda rng: ((rng.normal(size=(2, 3, 4)),), {"offset": 2}))

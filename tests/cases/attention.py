@@ -46,6 +46,19 @@ def _attention(
     return out
 
 
+def _joined(qkv: Any, mask: Any = None, num_heads: int = 1, **params: Any) -> Any:
+    """Each head by itself."""
+    width = qkv.shape[-1] // 3 // num_heads
+    parts = np.split(qkv, qkv.shape[-1] // (width or 1), -1) if width else [qkv] * 3 * num_heads
+    outs = []
+    for h in range(num_heads):
+        seen = mask
+        if mask is not None and mask.ndim > 2:
+            seen = mask[..., h if mask.shape[-3] > 1 else 0, :, :]
+        outs.append(_attention(*parts[h::num_heads], seen, **params))
+    return np.concatenate(outs, -1)
+
+
 def _rotated(x: Any, offset: int = 0, base: float = 10000.0, inverse: bool = False) -> Any:
     """Each pair as a complex number, turned."""
     half = x.shape[-1] // 2
@@ -59,15 +72,6 @@ def heads(*lead: int, t: int = 3, s: int = 4, d: int = 2, e: int = 3) -> list[np
     return [normal(*lead, t, d), normal(*lead, s, d), normal(*lead, s, e)]
 
 
-def _packed(x: Any, mask: Any = None, heads: int = 1, **params: Any) -> Any:
-    """Taken apart by hand, then the reference of the unpacked op."""
-    d = x.shape[-1] // (3 * heads)
-    head = [x[..., i * d : (i + 1) * d] for i in range(3 * heads)]
-    q, k, v = (np.stack(head[i * heads : (i + 1) * heads], axis=-3) for i in range(3))
-    out = _attention(q, k, v, mask, **params)
-    return np.concatenate([out[..., i, :, :] for i in range(heads)], axis=-1)
-
-
 def _torch_attention(torch: Any) -> Callable[..., Any]:
     def attention(q: Any, k: Any, v: Any, mask: Any = None, **params: Any) -> Any:
         # The plain kernel: the others have no second derivative.
@@ -77,26 +81,22 @@ def _torch_attention(torch: Any) -> Callable[..., Any]:
     return attention
 
 
+def _torch_joined(torch: Any) -> Callable[..., Any]:
+    attention = _torch_attention(torch)
+
+    def joined(qkv: Any, mask: Any = None, num_heads: int = 1, **params: Any) -> Any:
+        parts = qkv.unflatten(-1, (3, num_heads, -1)).movedim(-3, 0).transpose(-2, -3)
+        return attention(*parts, mask, **params).transpose(-2, -3).flatten(-2)
+
+    return joined
+
+
 SEEN = np.array([[True, False, True, False], [False, True, True, True], [True] * 4])
 BLIND = SEEN & np.array([[True], [False], [True]])
-SQUARE = np.array([[True, False, True], [False] * 3, [True, True, False]])
+SQUARE = np.array([[True, False, True, False], [False, True, True, True], *[[True] * 4] * 2])
 ADDED = np.where(SEEN, normal(3, 4), -np.inf)
 KEY = (0, Purpose.STEP, 0, 0)
 CASES: dict[str, list[Case]] = {
-    "packed_attention": [
-        Case(normal(2, 3, 12), heads=2),
-        Case(normal(3, 3), heads=1, is_causal=True),
-        Case(normal(2, 4, 6), heads=2, is_causal=True),
-        Case(normal(2, 3, 12), SQUARE, heads=2),
-        Case(normal(2, 3, 12), normal(2, 1, 1, 3), heads=2, is_causal=True),
-        Case(normal(2, 3, 12), SQUARE, heads=2, dropout_p=0.5, key=KEY),
-        Case(normal(2, 3, 12)[::-1, :, ::-1], heads=4),
-        Case(normal(12, 3, 2).T, heads=2),
-        Case(repeated(normal(3, 6), 2), heads=1),
-        Case(normal(0, 3, 6), heads=2),
-        Case(normal(2, 0, 6), heads=2),
-        Case(normal(2, 3, 12), normal(3, 3) * 800, heads=2, order=0),
-    ],
     "rotary_embedding": [
         Case(normal(3, 4)),
         Case(normal(2, 3, 4), offset=5),
@@ -134,12 +134,30 @@ CASES: dict[str, list[Case]] = {
         Case(*heads(s=0), torch=False),
         Case(*heads(2), normal(3, 4) * 800, order=0),
     ],
+    "self_attention": [
+        Case(normal(3, 12), num_heads=2),
+        Case(normal(2, 3, 12), num_heads=2, is_causal=True),
+        Case(normal(2, 2, 3, 6), num_heads=1, scale=0.3),
+        Case(normal(2, 4, 12), SQUARE, num_heads=2),
+        Case(normal(2, 4, 12), normal(2, 1, 1, 4), num_heads=2),
+        Case(normal(2, 4, 12), normal(2, 4, 4), num_heads=2, is_causal=True, torch=False),
+        Case(normal(2, 4, 12), normal(1, 4, 4), num_heads=2),
+        Case(normal(12, 3).T[:, ::2], num_heads=2, is_causal=True),
+        Case(repeated(normal(3, 12), 2), num_heads=4),
+        Case(normal(3, 3), num_heads=1),
+        Case(normal(1, 12), num_heads=2),
+        Case(normal(0, 3, 12), num_heads=2),
+        Case(normal(2, 0, 12), num_heads=2, torch=False),
+    ],
 }
 
 REFERENCES: dict[str, Callable[..., Any]] = {
-    "packed_attention": _packed,
     "rotary_embedding": _rotated,
     "scaled_dot_product_attention": _attention,
+    "self_attention": _joined,
 }
 
-TORCH: dict[str, Any] = {"scaled_dot_product_attention": _torch_attention}
+TORCH: dict[str, Any] = {
+    "scaled_dot_product_attention": _torch_attention,
+    "self_attention": _torch_joined,
+}
