@@ -147,6 +147,38 @@ def test_mlp_gradients_agree_with_pytorch(dtype, tolerance):
         np.testing.assert_allclose(p.grad.data, q.grad.numpy(), rtol=0, atol=tolerance * scale)
 
 
+STARTS = [  # class, arguments: large, so that spreads are seen
+    ("Linear", (100, 400)),
+    ("Bilinear", (16, 50, 40)),
+    ("Conv1d", (40, 60, 5)),
+    ("Conv2d", (12, 60, 3)),
+    ("Conv2d", (12, 60, 3, 1, 0, 1, 4)),
+    ("ConvTranspose1d", (40, 60, 5)),
+    ("ConvTranspose2d", (12, 60, 3, 1, 0, 0, 4)),
+    ("PReLU", (7,)),
+    ("BatchNorm2d", (7,)),
+    ("GroupNorm", (2, 8)),
+    ("LayerNorm", (7,)),
+    ("RMSNorm", (7,)),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments"), STARTS)
+def test_weights_start_as_in_pytorch(name, arguments):
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
+    torch.manual_seed(0)
+    with dgrad.core.stream.at(0):
+        mine = getattr(nn, name)(*arguments).state_dict()
+    state = getattr(torch.nn, name)(*arguments).state_dict()
+    assert list(mine) == list(state)
+    for key, value in mine.items():
+        expected = state[key].double().numpy()
+        largest = np.abs(expected).max()
+        assert value.shape == expected.shape
+        assert np.abs(value).max() == pytest.approx(largest, rel=0.1), key
+        assert value.mean() == pytest.approx(expected.mean(), abs=0.3 * largest), key
+
+
 def test_linear_starts_as_in_pytorch_and_by_the_seed():
     made = []
     for seed in (3, 3, 4):
