@@ -13,7 +13,7 @@ from typing import Any
 from dgrad.config.data import TRIAL, LoadedData
 from dgrad.config.document import Config
 from dgrad.config.marks import Problems
-from dgrad.config.model import build_model, without_gradient
+from dgrad.config.model import build_model, refuse_lone_row, without_gradient
 from dgrad.config.objectives import build_loss, build_metrics, doubts_about_loss
 from dgrad.config.rates import build_schedule
 from dgrad.config.schema import resolve_references
@@ -51,11 +51,13 @@ def build_trainer(config: Config, data: LoadedData) -> Trainer:
     The model, the loss and their gradients are tried on two rows.
     """
     config = with_data(config, data)
-    model, out = build_model(config, data.trial_rows(config.train.dtype))
+    trial = data.trial_rows(config.train.dtype)
+    model, out = build_model(config, trial)
     output_shape = out.shape[1:]
     loss = build_loss(config, data.dataset, output_shape)
     metrics = build_metrics(config, data.dataset, output_shape)
     splits = data.examples(output_shape, config.train.dtype)
+    refuse_lone_row(config, model, trial, len(splits["train"]))
     per_epoch = steps_per_epoch(config, len(splits["train"]))
     optimizer = _optimizer(config, model)
     schedule = build_schedule(

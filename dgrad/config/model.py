@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import ChainMap
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 
 from dgrad.config.document import Config
 from dgrad.config.layer_list import Layer, LayerList
+from dgrad.config.marks import refuse
+from dgrad.config.places import place
 from dgrad.config.values import Component
 from dgrad.config.wiring import captured_by, inputs_of, lists_in
 from dgrad.core import stream
@@ -24,7 +27,7 @@ from dgrad.nn.linear import Identity
 from dgrad.nn.module import Module, Parameter, evaluating
 from dgrad.nn.shapes import with_batch
 
-__all__ = ["ModelBuilder", "build_model", "without_gradient"]
+__all__ = ["ModelBuilder", "build_model", "refuse_lone_row", "without_gradient"]
 
 
 def build_model(config: Config, rows: np.ndarray) -> tuple[Module, Tensor]:
@@ -167,6 +170,24 @@ def _not_a_tensor(layer: Layer, out: object) -> Problem:
     message = f"{layer.name} returned an object of type {type(out).__name__}"
     hint = "return a Tensor, or the graph is cut: compute with ops, not with numpy on .data"
     return layer.problem(message, fault="T41", hint=hint)
+
+
+def refuse_lone_row(config: Config, model: Module, rows: np.ndarray, count: int) -> None:
+    """Raise ConfigError D11 if the last batch of `count` rows is one that cannot be trained on.
+
+    That is a single row for a batch norm of one value per channel; a copy of the model is tried.
+    """
+    size = config.train.batch_size
+    if (count % size or size) > 1:
+        return
+    try:
+        with stream.at(config.seed), no_grad(), np.errstate(all="ignore"):
+            copy.deepcopy(model).train()(Tensor(rows[:1]))
+    except ShapeError as error:
+        if error.fault != "D11":
+            raise
+        text = f"train.batch_size: the last of {count:,} training rows is a batch alone: {error}"
+        refuse("D11", place(config, "train", "batch_size"), text, "choose another batch_size")
 
 
 def without_gradient(

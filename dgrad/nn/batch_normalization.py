@@ -66,7 +66,8 @@ class BatchNorm(Module):
         if self.training and len(shape) > 1 and shape[0] * math.prod(shape[2:]) == 1:
             raise ShapeError(
                 f"batch_norm: x {shape} has one value per channel, which has no variance to train "
-                f"on; use a batch of two rows or more, or drop a last batch of one row"
+                f"on; give it batches of two rows or more",
+                fault="D11",
             )
         if mean is None or not self.training:
             return ops.batch_norm(x, self.weight, self.bias, eps=self.eps)

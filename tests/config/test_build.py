@@ -378,3 +378,28 @@ def test_an_unknown_amount_of_memory_limits_nothing(
     monkeypatch.setattr("dgrad.nn.memory.available_memory", unknown)
     monkeypatch.setattr("dgrad.config.build.available_memory", unknown)
     assert built(tmp_path).parameters
+
+
+# ------------------------------------------------------------------------------------ batch norm
+
+
+NORMED = CLASSES.replace("dropout: 0.2", "batch_norm: {momentum: 0.2}")
+
+
+@pytest.mark.parametrize("size", [1, 11, 44])
+def test_D11_a_last_batch_of_one_row_is_refused_before_training(size: int, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        built(tmp_path, NORMED, f"train.batch_size={size}")
+    (problem,) = caught.value.problems
+    assert problem.fault == "D11"
+    assert "the last of 45 training rows is a batch alone" in problem.message
+    assert "one value per channel" in problem.message
+
+
+def test_D11_is_only_where_one_row_does_not_do(tmp_path: Path) -> None:
+    trainer = built(tmp_path, NORMED, "train.batch_size=16")
+    assert dict(trainer.model.named_buffers())["batch_norm.num_batches_tracked"] == 0
+    built(tmp_path, CLASSES, "train.batch_size=11")  # no batch norm
+    pixels = "reshape: [2, 4]\n    - batch_norm\n    - flatten"
+    lines = built(tmp_path, CLASSES.replace("dropout: 0.2", pixels), "train.batch_size=11")
+    assert dict(lines.model.named_buffers())["batch_norm.num_batches_tracked"] == 0
