@@ -53,7 +53,7 @@ def _statistics(x: Any) -> tuple[Any, Any]:
     order, count = ChannelOrder(x), _count(x.shape) or 1
     blocks = order.blocks(x)
     mean = order.sums(blocks) / count
-    with LongRows():
+    with LongRows(order.inner):
         centred = blocks - order.spread(mean)
     return mean, order.dots(centred, centred) / count
 
@@ -107,7 +107,7 @@ def _standardised(x: Any, mean: Any, factor: Any, weight: Any, bias: Any) -> Any
     scale = factor if weight is None else factor * weight
     shift = -(mean * scale) if bias is None else bias - mean * scale
     order = ChannelOrder(x)
-    with LongRows():
+    with LongRows(order.inner):
         out = order.blocks(x) * order.spread(scale)
         out = np.add(out, order.spread(shift), out=out)
     return order.back(out)
@@ -130,7 +130,7 @@ def _batch_fast(g: Any, x: Any, weight: Any, mean: Any, factor: Any, needs: Any)
     count = _count(g.shape) or 1
     order = ChannelOrder(x)
     g, centred = order.blocks(g), order.blocks(x)
-    with LongRows():
+    with LongRows(order.inner):
         centred = centred - order.spread(mean)
         along, total = order.dots(g, centred), order.sums(g)
         by_x = None

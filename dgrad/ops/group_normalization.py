@@ -10,7 +10,8 @@ import numpy as np
 from dgrad.core.op import op
 from dgrad.errors import ParameterError
 from dgrad.ops._floats import as_floats
-from dgrad.ops._moments import check_channels, pull, row_moments, standardised
+from dgrad.ops._memory_order import ExampleOrder, LongRows
+from dgrad.ops._moments import check_channels, pull, standardised
 
 __all__ = ["group_norm", "instance_norm"]
 
@@ -39,24 +40,18 @@ def _rows(x: Any, groups: int) -> Any:
 
 
 def _forward(x: Any, weight: Any, bias: Any, groups: int, eps: float) -> Any:
-    """The output, and what is kept of each group, (n * groups, 1): its mean and its factor."""
-    n, channels, places, _ = _sizes(x.shape, groups)
-    centred, mean, var = row_moments(_rows(x, groups))
-    factor = 1 / np.sqrt(var + eps)
-    if weight is None:
-        centred *= factor
-        out = centred.reshape(n, channels, places)
-    else:
-        out = centred.reshape(n, channels, places)
-        out *= (_of_channels(factor, n, groups, channels) * weight)[:, :, None]
-    if bias is not None:
-        out += np.reshape(bias, (channels, 1))
-    return out.reshape(x.shape), mean, factor
-
-
-def _of_channels(value: Any, n: int, groups: int, channels: int) -> Any:
-    """What each group has, (n * groups, 1), as each channel's: (n, channels)."""
-    return np.repeat(value.reshape(n, groups), channels // groups, axis=1)
+    """The output, and the mean and the factor of each channel's group, (n, c)."""
+    size = _sizes(x.shape, groups)[-1]
+    order = ExampleOrder(x)
+    blocks = order.blocks(x)
+    mean = _group_mean(order.sums(blocks), groups, size)
+    with LongRows(order.row):
+        out = blocks - order.spread(mean)
+        factor = 1 / np.sqrt(_group_mean(order.dots(out, out), groups, size) + eps)
+        out *= order.spread(factor if weight is None else factor * weight)
+        if bias is not None:
+            out += order.spread(np.broadcast_to(bias, factor.shape))
+    return order.back(out), mean, factor
 
 
 def _gradients(g: Any, x: Any, weight: Any, groups: int, eps: float, needs: Any) -> list[Any]:
@@ -79,23 +74,23 @@ def _fast_gradients(
     g: Any, x: Any, weight: Any, mean: Any, factor: Any, groups: int, needs: Any
 ) -> list[Any]:
     """The same of arrays. The gradient of x is a g + b (x - mean) + c, constants of a channel."""
-    n, channels, places, size = _sizes(g.shape, groups)
-    each = g.reshape(n, channels, places)
-    centred = (_rows(x, groups) - mean).reshape(n, channels, places)
-    total = each @ np.ones(places, g.dtype)  # (n, channels)
-    along = np.vecdot(each, centred)
-    factor = _of_channels(factor, n, groups, channels)
-    scale = factor if weight is None else factor * weight
-    by_weight = np.add.reduce(along * factor, axis=0) if needs[1] else None
-    by_bias = np.add.reduce(total, axis=0) if needs[2] else None
-    if not needs[0]:
-        return [None, by_weight, by_bias]
-    total, along = (_group_mean(v * scale, groups, size) for v in (total, along))
-    by_x = each * scale[:, :, None]
-    centred *= (along * factor * factor)[:, :, None]
-    by_x -= centred
-    by_x -= total[:, :, None]
-    return [by_x.reshape(g.shape), by_weight, by_bias]
+    size = _sizes(g.shape, groups)[-1]
+    order = ExampleOrder(x)
+    g, centred = order.blocks(g), order.blocks(x)
+    with LongRows(order.row):
+        centred = centred - order.spread(mean)
+        total, along = order.sums(g), order.dots(g, centred)
+        by_weight = np.add.reduce(along * factor, axis=0) if needs[1] else None
+        by_bias = np.add.reduce(total, axis=0) if needs[2] else None
+        if not needs[0]:
+            return [None, by_weight, by_bias]
+        scale = factor if weight is None else factor * weight
+        total, along = (_group_mean(v * scale, groups, size) for v in (total, along))
+        centred *= order.spread(along * factor * factor)
+        centred += order.spread(total)
+        by_x = g * order.spread(scale)
+        by_x -= centred
+    return [order.back(by_x), by_weight, by_bias]
 
 
 def _group_mean(value: Any, groups: int, size: int) -> Any:

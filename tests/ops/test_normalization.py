@@ -44,21 +44,22 @@ ORDERS = {
 }
 
 
+BY_CHANNEL: list[Any] = [
+    ops.batch_norm,
+    lambda x, w, b: ops.batch_norm(x, w, b, statistics=ops.batch_statistics(x.data)),
+    lambda x, w, b: ops.batch_norm_inference(x, normal(4), normal(4) ** 2, w, b),
+]
+BY_EXAMPLE: list[Any] = [lambda x, w, b: ops.group_norm(x, w, b, groups=2), ops.instance_norm]
+
+
 @pytest.mark.parametrize("gap", [0, 3])
 @pytest.mark.parametrize("axes", ORDERS.values(), ids=ORDERS)
-@pytest.mark.parametrize(
-    "function",
-    [
-        ops.batch_norm,
-        lambda x, w, b: ops.batch_norm(x, w, b, statistics=ops.batch_statistics(x.data)),
-        lambda x, w, b: ops.batch_norm_inference(x, normal(4), normal(4) ** 2, w, b),
-    ],
-)
+@pytest.mark.parametrize("function", BY_CHANNEL + BY_EXAMPLE)
 def test_memory_order_is_kept_and_changes_nothing(function: Any, axes: Any, gap: int) -> None:
     plain, weight, bias = normal(3, 4, 2, 5), t(4), t(4)
-    memory = np.zeros([*np.transpose(plain, axes).shape[:-1], plain.shape[axes[-1]] + gap])
-    memory = memory[..., : plain.shape[axes[-1]]]
-    memory[...] = np.transpose(plain, axes)
+    laid = np.transpose(plain, axes)
+    memory = np.zeros([*laid.shape[:-1], laid.shape[-1] + gap])[..., : laid.shape[-1]]
+    memory[...] = laid
     results = []
     for array in (plain, np.transpose(memory, np.argsort(axes))):
         x = Tensor(array, requires_grad=True)
@@ -67,7 +68,8 @@ def test_memory_order_is_kept_and_changes_nothing(function: Any, axes: Any, gap:
         results.append([out.data, *(v.data for v in dgrad.grad(out, [x, weight, bias], g))])
     for expected, got in zip(*results, strict=True):
         np.testing.assert_allclose(got, expected, atol=1e-13)
-    assert np.transpose(results[1][0], axes).flags.c_contiguous
+    if function in BY_CHANNEL or axes[-1] != 1:
+        assert np.transpose(results[1][0], axes).flags.c_contiguous
 
 
 @pytest.mark.parametrize("order", [1, 2])
