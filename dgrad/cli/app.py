@@ -11,7 +11,19 @@ from typing import NoReturn
 
 import typer
 
-from dgrad.cli import check, check_gradients, evaluate, graph, listing, schema, show, summary, train
+from dgrad.cli import (
+    check,
+    check_gradients,
+    evaluate,
+    find_rate,
+    graph,
+    listing,
+    rates,
+    schema,
+    show,
+    summary,
+    train,
+)
 from dgrad.cli.interrupts import Leave
 from dgrad.cli.messages import crash_report, error_text, user_error, wrapped
 from dgrad.cli.options import Traceback, wanted
@@ -69,6 +81,12 @@ app.command("check", epilog="Example: dgrad check configs/digits_mlp.yaml")(_kep
 app.command("list", epilog="Example: dgrad list layers")(_kept(listing.listing))
 app.command("show", epilog="Example: dgrad show adamw")(_kept(show.show))
 app.command("schema", epilog="Example: dgrad schema -o dgrad.schema.json")(_kept(schema.schema))
+app.command("lr", epilog="Example: dgrad lr configs/digits_mlp.yaml schedule=one_cycle")(
+    _kept(rates.lr)
+)
+app.command("lr-find", epilog="Example: dgrad lr-find configs/digits_mlp.yaml --start 1e-5")(
+    _kept(find_rate.lr_find)
+)
 
 
 def _show_version(wanted: bool) -> None:

@@ -20,6 +20,7 @@ from dgrad.errors import CheckpointError, DataError, DgradError, ParameterError
 from dgrad.train import checkpoint
 from dgrad.train.environment import environment
 from dgrad.train.files import AppendLog
+from dgrad.train.range_test import RangeTest, range_test
 from dgrad.train.run_directory import RunDirectory, find_checkpoint
 from dgrad.train.threads import blas_threads, suited_threads
 from dgrad.train.trainer import Progress, Trainer, Watcher, section
@@ -133,6 +134,11 @@ class Experiment:
         """Loss and metrics of a split, to the bit what `run` measures with the same weights."""
         with self._threads():
             return self.trainer.evaluate(split)
+
+    def find_rate(self, **settings: Any) -> RangeTest:
+        """The learning-rate range test, see `range_test`; nothing is written or changed."""
+        with self._threads():
+            return range_test(self.trainer, **settings)
 
     def _threads(self) -> AbstractContextManager[None]:
         """As many BLAS threads as suit training; evaluations use them too, for equal bits."""

@@ -1,0 +1,81 @@
+"""The learning rates of a whole run, as its config gives them, without training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dgrad.config.build import with_data
+from dgrad.config.data import load_data, read_data
+from dgrad.config.document import Config
+from dgrad.config.rates import build_schedule
+from dgrad.config.settings import steps_per_epoch
+from dgrad.config.values import Component, Reference
+from dgrad.optim.schedules import Length, Plateau
+
+__all__ = ["RateCurve", "rate_curve"]
+
+
+@dataclass(frozen=True)
+class RateCurve:
+    """factors: (steps,), of every group's lr, for each update of a run.
+
+    groups: (name, lr) of each group of parameters. steps_per_epoch: None where nobody asked for it.
+    warmup: the steps until the rate is full. note: what the curve cannot show.
+    """
+
+    factors: np.ndarray
+    groups: tuple[tuple[str, float], ...]
+    steps_per_epoch: int | None
+    warmup: int
+    note: str = ""
+
+
+def rate_curve(config: Config) -> RateCurve:
+    """The rates of a run. Raises ConfigError, DataError.
+
+    The data are read only where the length of the run, or of a part, is in epochs or refers to
+    them; the model is not built.
+    """
+    per_epoch = None
+    if _asks_for_data(config):
+        data = load_data(config, read_data(config))
+        config = with_data(config, data)
+        per_epoch = steps_per_epoch(config, len(data.split.train))
+    total = config.train.total_steps(per_epoch or 1)
+    groups = (("all parameters", float(config.optimizer.arguments.get("lr", 1.0))),)
+    schedule = build_schedule(
+        config.schedule, total_steps=total, steps_per_epoch=per_epoch or 1, lr=groups[0][1]
+    )
+    note = ""
+    if isinstance(schedule, Plateau):
+        note = f"plateau lowers the rate when {schedule.metric} no longer improves: not shown"
+    factors = np.array([schedule(step) for step in range(total)], np.float64)
+    return RateCurve(factors, groups, per_epoch, getattr(schedule, "warmup", 0), note)
+
+
+def _asks_for_data(config: Config) -> bool:
+    """Whether the rates depend on the data."""
+    if config.train.steps is None:
+        return True
+    values = [*_values(config.schedule), *_values(config.optimizer)]
+    return any(
+        isinstance(each, Reference) or (isinstance(each, Length) and each.unit == "epochs")
+        for each in values
+    )
+
+
+def _values(value: Any) -> Iterator[Any]:
+    """The arguments of a component, and of those within."""
+    if isinstance(value, Component):
+        value = list(value.arguments.values())
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from _values(each)
+    else:
+        yield value
