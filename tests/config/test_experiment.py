@@ -374,6 +374,42 @@ def test_K07_forged_metadata_are_refused(forged: dict[str, object], run: Run) ->
     assert error.value.fault == "K07"
 
 
+TOKENS = """\
+data:
+  READER
+  split: {val: 0.2, test: 0.2}
+model:
+  layers: [{embedding: {num_embeddings: $data.vocab, embedding_dim: 6}}, {linear: $data.vocab}]
+loss: cross_entropy
+metrics: [accuracy]
+optimizer: {adam: {lr: 0.05}}
+train: {epochs: 2, batch_size: 16}
+"""
+
+
+@pytest.mark.parametrize(
+    ("reader", "vocabulary"),
+    [
+        ("text: {path: a.txt, context: 8}", "\n .abcdelmnpsu"),
+        ("text: {path: a.txt, context: 8, tokenizer: byte}", "".join(map(chr, range(256)))),
+        ("addition: {digits: 1, rows: 90}", "+0123456789="),
+    ],
+)
+def test_a_model_of_tokens_comes_back_with_its_vocabulary(
+    reader: str, vocabulary: str, run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "a.txt").write_text("a lump. a muscle. a cab land.\n" * 20)
+    _, outcome, path = run(TOKENS.replace("READER", reader))
+    assert checkpoint.load(outcome.checkpoint).metadata["vocabulary"] == list(vocabulary)
+    restored = Experiment.restore(path)
+    assert restored.evaluate("test") == outcome.results
+    if "text" in reader:
+        other = "char" if "byte" in reader else "byte"
+        with pytest.raises(DataError, match="class_names of the data are not those") as error:
+            Experiment.restore(path, overrides=[f"data.text.tokenizer={other}"])
+        assert error.value.fault == "T26"
+
+
 def test_T26_generated_data_must_be_those_of_the_run(run: Run) -> None:
     generated = CLASSES.replace("csv: {path: classes.csv, target: kind}", "blobs: {rows: 60}")
     _, outcome, path = run(generated)

@@ -26,8 +26,9 @@ def make_addition(
     reverse: bool = False,
     seed: Seed = 0,
 ) -> Dataset:
-    """Texts such as 012+989=1001: numbers of `digits` digits, the answer of one more.
+    """Sums such as 012+989=1001, whose answers a model is to complete; generated.
 
+    Numbers have `digits` digits, zeros in front, the answer one more.
     inputs: (rows, 3 digits + 2) int64 tokens, all of a text but the last; targets: the tokens that
     follow each, IGNORED up to the sign =, so that only the answer is learned and measured.
     reverse: the answer's last digit comes first: 012+345=7530 instead of 012+345=0357.

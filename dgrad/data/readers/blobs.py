@@ -21,8 +21,9 @@ def make_blobs(
     std: NonNegative = 1.0,
     seed: Seed = 0,
 ) -> Dataset:
-    """Points from N(centre of the class, std^2), the centres from U(-10, 10) in every feature.
+    """A round cloud of points for each class; generated.
 
+    Points are from N(centre, std^2), the centres from U(-10, 10) in every feature.
     inputs: (rows, features) float32; targets: (rows,) int64, row i of class i mod classes.
     """
     targets = labels(rows, classes)

@@ -14,8 +14,9 @@ __all__ = ["make_moons"]
 
 @readers.register("moons")
 def make_moons(rows: Count = 1000, *, noise: NonNegative = 0.1, seed: Seed = 0) -> Dataset:
-    """Class 0: (cos a, sin a), class 1: (1 - cos a, 1/2 - sin a), a from U(0, pi), + noise N(0, 1).
+    """Two half circles of points that reach into each other, each a class; generated.
 
+    Class 0: (cos a, sin a), class 1: (1 - cos a, 1/2 - sin a), a from U(0, pi), + noise N(0, 1).
     inputs: (rows, 2) float32; targets: (rows,) int64, 0 and 1 in turns. noise: a standard
     deviation.
     """

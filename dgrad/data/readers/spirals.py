@@ -23,8 +23,9 @@ def make_spirals(
     noise: NonNegative = 0.02,
     seed: Seed = 0,
 ) -> Dataset:
-    """Points r (cos a, sin a) + noise N(0, 1) with a = 2 pi (turns r + class / classes).
+    """Arms of points that wind around each other, each a class; generated.
 
+    A point is r (cos a, sin a) + noise N(0, 1) with a = 2 pi (turns r + class / classes).
     inputs: (rows, 2) float32; targets: (rows,) int64, row i of class i mod classes. The radius r
     is sqrt(U(0, 1)), so that the points lie evenly over the unit disc. noise: a standard deviation.
     """

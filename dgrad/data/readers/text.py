@@ -24,7 +24,7 @@ _CODE_POINTS = 0x110000
 def read_text(
     path: Path, *, tokenizer: Literal["char", "byte"] = "char", context: Count = 64
 ) -> Dataset:
-    """A text file (also .gz): row i is the tokens i to i + context - 1, its targets those after.
+    """A text file (also .gz): every window of `context` characters or bytes, and what follows.
 
     inputs, targets: (tokens - context, context) int64 indices; targets[i, j] is the token that
     follows inputs[i, j]. Both are views of one array of tokens, so rows cost no memory.

@@ -101,6 +101,26 @@ def test_D23_what_is_not_utf_8_is_refused_with_its_line(tmp_path, content, line,
     assert "tokenizer: byte" in str(caught.value)
 
 
+def test_D23_any_bytes_are_a_text_or_an_error(tmp_path):
+    rng = np.random.default_rng(0)
+    whole = "naïve ☃ 𝄞 text\n".encode()
+    faults = []
+    for _ in range(300):
+        content = bytearray(whole[: rng.integers(len(whole) + 1)])
+        for place in rng.integers(0, max(1, len(content)), rng.integers(3)):
+            content[place : place + 1] = rng.bytes(rng.integers(3))
+        path = write(tmp_path, bytes(content))
+        try:
+            dataset = read_text(path, context=4)
+        except DataError as error:
+            faults.append(error.fault)
+        else:
+            last = spelled(dataset, dataset.targets[-1:])[0]
+            assert bytes(content).decode().endswith(last)
+    assert set(faults) == {"D23"}
+    assert 50 < len(faults) < 250
+
+
 def test_D23_one_long_line_is_a_text_like_any_other(tmp_path):
     dataset = read_text(write(tmp_path, "ab" * 1_000_000), context=1_999_999)
     assert len(dataset) == 1
