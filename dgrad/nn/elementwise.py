@@ -23,7 +23,8 @@ class Elementwise(Module):
 
     def forward(self, x: Any) -> Any:
         """x: any shape -> same shape."""
-        return type(self).op(x, **self._parameters)
+        op, parameters = type(self).op, self._parameters
+        return op(x, **parameters) if parameters else op(x)  # an empty ** takes 0.1 us
 
     def extra_repr(self) -> str:
         """The parameters."""

@@ -15,6 +15,13 @@ from dgrad.registry import Count, Range, layers
 __all__ = ["AvgPool1d", "AvgPool2d", "MaxPool1d", "MaxPool2d"]
 
 Whole = Annotated[int, Range(low=0)]
+_USUAL: dict[str, Any] = {
+    "padding": 0,
+    "dilation": 1,
+    "ceil_mode": False,
+    "count_include_pad": True,
+    "divisor_override": None,
+}
 
 
 class _Pool(Module):
@@ -37,8 +44,7 @@ class _Pool(Module):
 
     def extra_repr(self) -> str:
         """The sizes, and what is not as by default."""
-        usual = {"padding": 0, "dilation": 1, "ceil_mode": False, "count_include_pad": True}
-        usual = {name: value for name, value in usual.items() if name in self._sizes}
+        usual = {name: value for name, value in _USUAL.items() if name in self._sizes}
         return show_sizes(self, "kernel_size", "stride", **usual)
 
     @classmethod
@@ -116,7 +122,8 @@ class AvgPool1d(_Pool):
 class AvgPool2d(_Pool):
     """The mean of each window.   x: (n, c, h, w) -> (n, c, h', w'), sizes as MaxPool2d's.
 
-    count_include_pad: the zeros of the padding count. PyTorch's AvgPool2d.
+    count_include_pad: the zeros of the padding count. divisor_override: what sums are divided by
+    instead of the count. PyTorch's AvgPool2d.
     """
 
     name, axes, op = "avg_pool2d", 2, ops.avg_pool2d
@@ -128,6 +135,13 @@ class AvgPool2d(_Pool):
         padding: Whole | tuple[Whole, Whole] = 0,
         ceil_mode: bool = False,
         count_include_pad: bool = True,
+        divisor_override: Count | None = None,
     ) -> None:
-        modes = {"ceil_mode": ceil_mode, "count_include_pad": count_include_pad}
-        super().__init__(kernel_size, stride, padding, **modes)
+        super().__init__(
+            kernel_size,
+            stride,
+            padding,
+            ceil_mode=ceil_mode,
+            count_include_pad=count_include_pad,
+            divisor_override=divisor_override,
+        )

@@ -16,6 +16,7 @@ CASES = {
         Case("{avg_pool2d: {kernel_size: [3, 2], stride: [2, 1], padding: 1}}", IMAGE),
         Case("{avg_pool2d: {kernel_size: 3, stride: 2, ceil_mode: true}}", IMAGE),
         Case("{avg_pool2d: {kernel_size: 3, padding: 1, count_include_pad: false}}", IMAGE),
+        Case("{avg_pool2d: {kernel_size: 2, divisor_override: 3}}", IMAGE),
     ],
     "max_pool1d": [
         Case("{max_pool1d: 2}", LINE),
@@ -40,4 +41,5 @@ RANGES = [
     ("{max_pool2d: {kernel_size: 2, padding: -1}}", "padding"),
     ("{max_pool2d: {kernel_size: 2, dilation: 0}}", "dilation"),
     ("{avg_pool1d: {kernel_size: 2, padding: [-1]}}", "padding"),
+    ("{avg_pool2d: {kernel_size: 2, divisor_override: 0}}", "divisor_override"),
 ]
