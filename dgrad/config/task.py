@@ -16,10 +16,14 @@ def with_task(reader: Component, loss: Component, problems: Problems) -> Compone
     """The reader with `task` as the loss implies where it is "auto".
 
     A column of whole numbers may hold classes or numbers, which the data alone cannot tell. A task
-    that contradicts the loss is a C22 problem at the loss.
+    that contradicts the loss is a C22 problem at the loss. Several columns, or numbers asked for,
+    are probabilities to a loss over classes that takes them.
     """
     implied = _TASKS.get(getattr(loss.target, "targets", ""))
     task = reader.arguments.get("task")
+    several = isinstance(reader.arguments.get("target"), list)
+    if getattr(loss.target, "soft_targets", False) and (several or task == "number"):
+        implied = "number"
     if implied is None or task not in ("auto", *_TASKS.values()):
         return reader
     if task not in ("auto", implied):

@@ -28,9 +28,7 @@ class _ClassLoss(Loss):
 
     targets = "classes"
 
-    def __init__(
-        self, weight: Weights, ignore_index: int | None, reduction: Reduction = "mean"
-    ) -> None:
+    def __init__(self, weight: Weights, ignore_index: int, reduction: Reduction = "mean") -> None:
         super().__init__(reduction=reduction)
         self.weight = None if weight is None else np.asarray(weight, np.float64)
         self.ignore_index = ignore_index
@@ -43,6 +41,13 @@ class _ClassLoss(Loss):
         if self.weight is None:
             return int(np.count_nonzero(counted))
         return float(np.add.reduce(self.weight[targets[counted]]))
+
+    def joined(self, losses: Any, targets: np.ndarray) -> Tensor:
+        """The losses of all rows, 0 for those that do not count, as the reduction says."""
+        if self.reduction == "none":
+            return losses  # type: ignore[no-any-return]
+        count = (self.weight_of(targets) or math.nan) if self.reduction == "mean" else 1
+        return np.sum(losses) / count  # type: ignore[no-any-return]
 
     def wanted(self, targets: tuple[int, ...], classes: int | None) -> tuple[int | str, ...]:
         """(..., classes); as many as there are weights."""
@@ -108,8 +113,9 @@ class CrossEntropyLoss(_ClassLoss):
         wrong = (np.abs(sums - 1) > 1e-3) | (np.minimum.reduce(targets, axis=-1) < 0)
         if wrong.any():
             row = np.argwhere(wrong)[0].tolist()
+            found = ", ".join(f"{share:g}" for share in targets[tuple(row)])
             raise DataError(
-                f"the targets of row {row[0]} are {targets[tuple(row)].tolist()}, expected "
+                f"the targets of row {row[0]} are [{found}], expected "
                 f"probabilities of the classes, that sum to 1; give one column of class names, "
                 f"or scale them",
                 fault="D08",
@@ -174,11 +180,7 @@ class FocalLoss(_ClassLoss):
         if self.weight is not None:
             places = np.where(targets == self.ignore_index, 0, targets)
             loss = loss * self.weight[places].astype(loss.dtype)
-        if self.reduction == "none":
-            return loss  # type: ignore[no-any-return]
-        total = np.sum(loss)
-        count = (self.weight_of(targets) or math.nan) if self.reduction == "mean" else 1
-        return total / count  # type: ignore[no-any-return]
+        return self.joined(loss, targets)
 
 
 @losses.register("multi_margin")
@@ -188,6 +190,7 @@ class MultiMarginLoss(_ClassLoss):
     The hinge of several classes (Crammer & Singer 2001, PyTorch's form). outputs: (..., classes)
     scores, targets: (...) class indices -> a scalar, (...) for "none". p: 1 or 2.
     weight: one number for each class, which multiplies the loss of its rows; the mean is over rows.
+    A target of -100 does not count.
     """
 
     def __init__(
@@ -198,19 +201,27 @@ class MultiMarginLoss(_ClassLoss):
         *,
         reduction: Reduction = "mean",
     ) -> None:
-        super().__init__(weight, None, reduction)
+        super().__init__(weight, IGNORED, reduction)
         self.p, self.margin = p, margin
 
     def weight_of(self, targets: np.ndarray) -> float:
-        """The number of targets."""
-        return targets.size
+        """The number of targets that count."""
+        return int(np.count_nonzero(targets != IGNORED))
 
     def forward(self, outputs: Any, targets: Any) -> Tensor:
         """outputs: (..., classes), targets: (...) -> scalar."""
+        targets = raw(targets)
+        counted = targets != IGNORED
+        if not counted.all():
+            losses = self._of_rows(outputs, np.where(counted, targets, 0), "none")
+            return self.joined(np.where(counted, losses, 0.0), targets)
+        return self._of_rows(outputs, targets, self.reduction)
+
+    def _of_rows(self, outputs: Any, targets: np.ndarray, reduction: Reduction) -> Tensor:
         return ops.multi_margin_loss(  # type: ignore[no-any-return]
             outputs,
             targets,
-            reduction=self.reduction,
+            reduction=reduction,
             p=self.p,
             margin=self.margin,
             weight=self.weight,

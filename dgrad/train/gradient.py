@@ -43,13 +43,14 @@ class Gradient:
 
     def _parts(self, inputs: np.ndarray, targets: np.ndarray, step: int) -> Iterator[_Part]:
         """(inputs, targets, share of the whole, place of its random draws) of every part."""
-        count, whole = self.settings.accumulate, weight_of(self.loss, targets)
+        count = self.settings.accumulate
         size = self.settings.batch_size if count > 1 else len(inputs)
-        for i, start in enumerate(range(0, len(inputs), size)):
-            x, y = inputs[start : start + size], targets[start : start + size]
-            share = weight_of(self.loss, y) / whole
-            if share:  # the mean of nothing is NaN
-                yield x, y, share, step * count + i
+        starts = range(0, len(inputs), size)
+        weights = [weight_of(self.loss, targets[start : start + size]) for start in starts]
+        for i, (start, weight) in enumerate(zip(starts, weights, strict=True)):
+            if weight:  # the mean of nothing is NaN
+                rows = slice(start, start + size)
+                yield inputs[rows], targets[rows], weight / sum(weights), step * count + i
 
     def _add_part(
         self, inputs: np.ndarray, targets: np.ndarray, share: float | None, place: int

@@ -90,6 +90,27 @@ def test_D08_bce_takes_targets_from_0_to_1(tmp_path: Path) -> None:
         build_trainer(config, data)
 
 
+def test_cross_entropy_takes_columns_of_probabilities(tmp_path: Path) -> None:
+    text = CLASSES.replace("target: kind", "target: [a, b]").replace("classes.csv", "shares.csv")
+    path = write_toy(tmp_path, text.replace("classes", "targets").replace("stratify: true", ""))
+    rows = [f"{i / 40},{1 - i / 40},{i % 7}" for i in range(40)]
+    (tmp_path / "shares.csv").write_text("\n".join(["a,b,c", *rows]) + "\n")
+    config = load(path, ["metrics=[mae]"])
+    trainer = build_trainer(config, load_data(config, read_data(config)))
+    assert trainer.splits["train"].targets.shape[1:] == (2,)
+    (tmp_path / "shares.csv").write_text("\n".join(["a,b,c", *rows, "0.5,0.6,1"]) + "\n")
+    with pytest.raises(
+        DataError, match=r"row 40 are \[0.5, 0.6\], expected probabilities of the classes"
+    ):
+        build_trainer(config, load_data(config, read_data(config)))
+
+
+def test_C22_one_column_of_numbers_is_no_class(tmp_path: Path) -> None:
+    config = load(write_toy(tmp_path, NUMBERS), ["loss=cross_entropy", "data.csv.task=number"])
+    with pytest.raises(ConfigError, match="needs class targets, but the data has numbers"):
+        build_trainer(config, load_data(config, read_data(config)))
+
+
 class Cut(Module):
     """Returns an ndarray."""
 

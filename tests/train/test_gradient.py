@@ -9,9 +9,19 @@ import numpy as np
 import pytest
 
 from dgrad.core import stream
+from dgrad.core.backward import grad
 from dgrad.core.tensor import Tensor
 from dgrad.errors import DivergedError
-from dgrad.nn import CrossEntropyLoss, Dropout, Linear, Module, MSELoss, Sequential, Tanh
+from dgrad.nn import (
+    CrossEntropyLoss,
+    Dropout,
+    Linear,
+    Module,
+    MSELoss,
+    Sequential,
+    Tanh,
+    TripletMarginLoss,
+)
 from dgrad.optim import SGD
 from dgrad.randomness import Purpose
 from dgrad.train.trainer import Examples, Settings, Trainer
@@ -70,6 +80,20 @@ def test_parts_count_by_what_they_weigh_in_the_loss() -> None:
         )
     assert got[0] == pytest.approx(got[2], rel=1e-12)
     np.testing.assert_allclose(got[1], got[3], rtol=1e-12, atol=1e-15)
+
+
+def test_the_parts_of_a_loss_between_rows_share_what_they_hold() -> None:
+    """Triples across parts do not exist: the mean is over those within one, and may be of one."""
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(10, 3)), np.array([0, 0, 1, 1, 2, 2, 2, 2, 0, 1])
+    t = made(3, 4)
+    t.gradient.loss = TripletMarginLoss()
+    value = t.gradient.add(x, y, 0)
+    first = t.gradient.loss(t.model(Tensor(x[:4])), Tensor(y[:4]))
+    assert value == pytest.approx(first.item(), rel=1e-12)
+    for p, g in zip(t.parameters, grad(first, t.parameters), strict=True):
+        assert p.grad is not None
+        np.testing.assert_allclose(p.grad.data, g.data, rtol=1e-12)
 
 
 def test_every_part_draws_at_a_place_of_its_own() -> None:

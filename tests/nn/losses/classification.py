@@ -36,6 +36,16 @@ def focal(torch: ModuleType, arguments: dict[str, Any], outputs: Any, targets: A
     return each.sum() / (share.sum() if arguments["reduction"] == "mean" else 1)
 
 
+def margin(torch: ModuleType, arguments: dict[str, Any], outputs: Any, targets: Any) -> Any:
+    """PyTorch's loss of the rows that count."""
+    counted = targets != -100
+    given = {**arguments, "reduction": "none"}
+    each = by_rows(torch, given, outputs, torch.where(counted, targets, 0)) * counted
+    if arguments["reduction"] == "none":
+        return each
+    return each.sum() / (counted.sum() if arguments["reduction"] == "mean" else 1)
+
+
 def shares(*shape: int) -> np.ndarray:
     return np.asarray(rng.dirichlet(np.ones(shape[-1]), shape[:-1]))
 
@@ -44,6 +54,7 @@ LABELS = np.array([2, 0, 3, 3, 1])
 SOME = np.array([2, -100, 3, -100, 1])
 NONE = np.full(5, -100)
 TIED = np.zeros((5, 4))
+TWO = normal(2, 5, 4)
 TWICE = np.stack([LABELS, LABELS])
 EMPTY = np.zeros(0, np.int64)
 WEIGHT = "weight: [0.5, 2, 1, 0.25]"
@@ -94,6 +105,14 @@ CASES: dict[str, list[Case]] = {
         Case("multi_margin", normal(2, 5, 4), TWICE, by_rows, order=1),
         Case("multi_margin", normal(4), np.array(1), by_rows, order=1),
         Case("multi_margin", TIED, LABELS, by_rows, order=1),
+        Case("multi_margin", normal(5, 4), SOME, margin, order=1),
+        Case(
+            f"{{multi_margin: {{{WEIGHT}}}}}",
+            normal(2, 5, 4),
+            np.stack([SOME, NONE]),
+            margin,
+            order=1,
+        ),
         Case("{multi_margin: 2}", normal(5, 4), LABELS, by_rows, order=1),
         Case(
             f"{{multi_margin: {{margin: 0, {WEIGHT}}}}}", np.zeros((5, 4)), LABELS, by_rows, order=1

@@ -108,10 +108,8 @@ def test_a_target_of_minus_100_does_not_count(case: Case) -> None:
     assert math.isnan(nothing.result())
 
 
-@pytest.mark.parametrize("case", BY_CLASS, ids=label)
+@pytest.mark.parametrize("case", [c for c in BY_CLASS if c.targets.ndim == 1], ids=label)
 def test_further_axes_are_rows(case: Case) -> None:
-    if case.text == "exact_match":
-        pytest.skip("there a row is one of the first axis")
     half = len(case.targets) // 2
     outputs = case.outputs.reshape(half, 2, -1)
     folded = fed(new(case), outputs, case.targets.reshape(half, 2), [3])
