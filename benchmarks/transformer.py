@@ -67,13 +67,10 @@ def grouped(w: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _dgrad_logits(w: dict[str, Tensor], x: Tensor) -> Tensor:
-    n, t = x.shape
     h = ops.embedding(w["tokens"], x) + w["positions"]
     for i in range(LAYERS):
         z = ops.layer_norm(h, w[f"{i}.norm_1"])
-        qkv = ops.linear(z, w[f"{i}.qkv"]).reshape(n, t, 3, HEADS, -1).transpose(2, 0, 3, 1, 4)
-        z = ops.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], is_causal=True)
-        z = z.transpose(0, 2, 1, 3).reshape(n, t, WIDTH)
+        z = ops.self_attention(ops.linear(z, w[f"{i}.qkv"]), num_heads=HEADS, is_causal=True)
         h = h + ops.linear(z, w[f"{i}.joined"])
         z = ops.gelu(ops.linear(ops.layer_norm(h, w[f"{i}.norm_2"]), w[f"{i}.up"]))
         h = h + ops.linear(z, w[f"{i}.down"])

@@ -95,18 +95,16 @@ def _fast_gradients(
     With u = factor rows: factor (g w - u mean(g w u) - mean(g w)), mean over a row.
     """
     count, n = rows.shape
-    g, share = np.reshape(g, rows.shape), factor * (1 / (n or 1))
+    g, each = np.reshape(g, rows.shape), 1 / (n or 1)
     vector = np.ones(n, g.dtype) if weight is None else np.reshape(weight, n)
     products = g * rows
     by_weight = factor[:, 0] @ products if needs[0] else None
     by_bias = np.ones(count, g.dtype) @ g if needs[1] else None
-    along = (products @ vector)[:, None] * factor * share * factor
-    by_x = g * factor if weight is None else _outer(factor, vector)
-    if weight is not None:
-        by_x = np.multiply(by_x, g, out=by_x)
-    by_x -= np.multiply(rows, along, out=products)
+    along = (products @ vector)[:, None] * factor * factor * factor * each
+    by_x = g * factor if weight is None else _outer(factor, vector) * g
     if centre:
-        by_x -= (g @ vector)[:, None] * share
+        by_x -= (by_x @ np.ones(n, by_x.dtype))[:, None] * each
+    by_x -= np.multiply(rows, along, out=products)
     return [by_x, by_weight, by_bias]
 
 

@@ -15,12 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from tests.cases.case import Case
+from tests.cases.case import Case, rng
 
 __all__ = ["CASES", "TORCH", "Case", "reference", "torch_function"]
 
+
+def _family(name: str) -> ModuleType:
+    """The file of a family, whose draws do not depend on what other families draw."""
+    rng.bit_generator.state = np.random.default_rng([*name.encode()]).bit_generator.state
+    return import_module(f"tests.cases.{name}")
+
+
 FAMILIES: list[Any] = [
-    import_module(f"tests.cases.{file.stem}")
+    _family(file.stem)
     for file in sorted(Path(__file__).parent.glob("*.py"))
     if file.stem not in ("__init__", "case")
 ]

@@ -37,7 +37,7 @@ CASES: dict[str, list[Case]] = {
         Case(*channels(2, 4, 3), groups=2),
         Case(*channels(2, 4, 3), groups=4),
         Case(*channels(2, 4, 3), groups=1, eps=0.1),
-        Case(*channels(3, 4), groups=2),
+        Case(*channels(3, 4), groups=2, eps=0.1),
         Case(*channels(2, 4, 2, 3), groups=2),
         Case(normal(2, 4, 3), groups=2),
         Case(normal(2, 4, 3), normal(4), groups=2),

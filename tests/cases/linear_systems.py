@@ -14,12 +14,12 @@ __all__ = ["CASES", "REFERENCES", "TORCH", "complex_regular", "regular"]
 
 def regular(*shape: int) -> np.ndarray:
     """Matrices far from those of lower rank."""
-    return normal(*shape) + 3 * np.eye(*shape[-2:])
+    return normal(*shape) / 2 + 3 * np.eye(*shape[-2:])
 
 
 def complex_regular(*shape: int) -> np.ndarray:
     """Complex square matrices far from singular ones."""
-    return complex_normal(*shape) + 3 * np.eye(shape[-1])
+    return complex_normal(*shape) / 2 + 3 * np.eye(shape[-1])
 
 
 def _triangle(a: Any, lower: bool, unit_diagonal: bool) -> Any:
