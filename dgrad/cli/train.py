@@ -42,8 +42,10 @@ def train(
     from dgrad.cli.results import print_results
     from dgrad.config.document import load
     from dgrad.config.experiment import Experiment
+    from dgrad.train.allocation import keep_freed_memory
     from dgrad.train.run_directory import RunDirectory
 
+    keep_freed_memory()
     checked = load(config, overrides or ())
     experiment = Experiment.build(checked)
     keep = checked.train.checkpoint.keep
