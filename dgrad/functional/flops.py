@@ -79,6 +79,11 @@ def _attention(inputs: Sequence[Shape], out: Shape) -> int:
     return scores * (2 * queries[-1] + 5 + 2 * values[-1])
 
 
+def _self_attention(inputs: Sequence[Shape], out: Shape) -> int:
+    """Both products of each query with all keys; shapes do not tell the heads, nor the softmax."""
+    return 4 * math.prod(out) * out[-2]
+
+
 def _recurrent(inputs: Sequence[Shape], out: Shape) -> int:
     """For every row and time a product with each weight (gates, ...), and five per gate."""
     rows = math.prod(inputs[0][:-1])
@@ -89,7 +94,8 @@ def _recurrent(inputs: Sequence[Shape], out: Shape) -> int:
 _PRODUCTS: dict[str, Formula] = {
     **dict.fromkeys(("matmul", "dot", "inner"), _product),
     "scaled_dot_product_attention": _attention,
+    "self_attention": _self_attention,
     **dict.fromkeys(("linear", "conv1d", "conv2d"), _affine),
     **dict.fromkeys(("conv_transpose1d", "conv_transpose2d"), _transposed),
-    **dict.fromkeys(("rnn_cell", "gru_cell", "lstm_cell"), _recurrent),
+    **dict.fromkeys(("rnn_cell", "gru_cell", "lstm_cell", "rnn", "lstm"), _recurrent),
 }

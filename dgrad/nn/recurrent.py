@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -72,8 +71,8 @@ class _Recurrent(Module):
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         return [getattr(self, f"{name}_{suffix}") for name in names]
 
-    def cell(self, x: Any, *states: Any) -> Any:
-        """One step: x (n, i), the states and four weights -> the new states."""
+    def run(self, x: Any, states: States, weights: list[Any]) -> States:
+        """x: (n, t, i), states and four weights -> each state after every step, (n, t, k)."""
         raise NotImplementedError
 
     def forward(self, x: Any, lengths: Any = None, state: Any = None) -> Any:
@@ -84,28 +83,33 @@ class _Recurrent(Module):
         name = type(self).__name__
         if x.ndim != 3 or x.shape[-1] != self.input_size:
             raise ShapeError(f"{name}: needs x (batch, steps, {self.input_size}), got {x.shape}")
-        inside = None if lengths is None else steps_inside(name, lengths, x.shape)[..., None]
-        if inside is not None:  # whatever stands outside of the sequences, NaN too, is not read
-            x = np.where(inside, x, x.dtype.type(0))
+        ends = None if lengths is None else _Ends(name, lengths, x.shape)
+        if ends is not None:  # whatever stands outside of the sequences, NaN too, is not read
+            x = ends.cut(x)
         first = self._first(x, state)
-        ends: list[States] = []
+        final: list[States] = []
         for layer in range(self.num_layers):
             if layer and self.dropout and self.training:
                 x = ops.dropout(x, p=self.dropout, key=stream.current().key())
             outs = []
             for i, suffix in enumerate(self._suffixes(layer)):
-                states = tuple(h[len(ends)] for h in first)
-                out, end = _scan(self.cell, x, states, self._weights(suffix), i == 1, inside)
-                outs.append(out)
-                ends.append(end)
+                states = tuple(h[layer * len(self._suffixes(layer)) + i] for h in first)
+                tracks = self.run(_turned(x, ends) if i else x, states, self._weights(suffix))
+                out = tracks[0] if ends is None else ends.cut(tracks[0])
+                outs.append(_turned(out, ends) if i else out)
+                if self.output != "sequence":
+                    final.append(_last(tracks, states, ends))
             x = np.concatenate(outs, axis=-1) if self.bidirectional else outs[0]
-        if self.output == "sequence":
-            return x
-        if self.output == "last":
-            last = [h for h, *_ in ends[-len(outs) :]]
-            return np.concatenate(last, axis=-1) if self.bidirectional else last[0]
-        final = tuple(np.stack(each) for each in zip(*ends, strict=True))
-        return x, final if self.states > 1 else final[0]
+        return x if self.output == "sequence" else self._with_states(x, final)
+
+    def _with_states(self, x: Any, final: list[States]) -> Any:
+        """What "last" and "both" give. final: the last states of each layer and direction."""
+        if self.output == "both":
+            stacked = tuple(np.stack(each) for each in zip(*final, strict=True))
+            return x, stacked if self.states > 1 else stacked[0]
+        if self.bidirectional:
+            return np.concatenate([h for h, *_ in final[-2:]], axis=-1)
+        return final[-1][0]
 
     def _first(self, x: Any, state: Any) -> States:
         """The states before the first step, each (num_layers * directions, n, hidden_size)."""
@@ -139,26 +143,38 @@ class _Recurrent(Module):
         return (rng.normal(size=(2, 3, 3)), np.array([3, 2])), arguments
 
 
-def _scan(
-    cell: Callable[..., Any],
-    x: Any,
-    states: States,
-    weights: list[Any],
-    reverse: bool,
-    inside: Any,
-) -> tuple[Any, States]:
-    """The outputs (n, t, hidden_size), 0 outside of a sequence, and the states after its end."""
-    steps = ops.unbind(x, axis=1)
-    outs: list[Any] = [None] * len(steps)
-    for t in range(len(steps))[:: -1 if reverse else 1]:
-        made = cell(steps[t], *states, *weights)
-        new = made if isinstance(made, tuple) else (made,)
-        if inside is not None:  # beyond the end the states stay as they are
-            new = tuple(np.where(inside[:, t], a, b) for a, b in zip(new, states, strict=True))
-        states = new
-        outs[t] = states[0]
-    out = np.stack(outs, axis=1)
-    return (out if inside is None else np.where(inside, out, out.dtype.type(0))), states
+class _Ends:
+    """Where sequences of different lengths end in x of `shape` (n, t, ...)."""
+
+    def __init__(self, name: str, lengths: Any, shape: tuple[int, ...]) -> None:
+        self.inside = steps_inside(name, lengths, shape)[..., None]  # (n, t, 1)
+        self.lengths = self.inside.sum(axis=1)  # (n, 1)
+
+    def cut(self, x: Any) -> Any:
+        """x, 0 outside of the sequences."""
+        return np.where(self.inside, x, x.dtype.type(0))
+
+    def turned(self, x: Any) -> Any:
+        """Each sequence backwards, what follows it as it is."""
+        steps = np.arange(x.shape[1])
+        places = np.where(self.inside[..., 0], self.lengths - 1 - steps, steps)  # (n, t)
+        return x[np.arange(len(places))[:, None], places]
+
+    def last(self, track: Any, state: Any) -> Any:
+        """The last step of each sequence; of one without steps the state it started from."""
+        rows, places = np.arange(len(self.lengths)), np.maximum(self.lengths[:, 0] - 1, 0)
+        return np.where(self.lengths > 0, track[rows, places], state)
+
+
+def _turned(x: Any, ends: _Ends | None) -> Any:
+    return np.flip(x, axis=1) if ends is None else ends.turned(x)
+
+
+def _last(tracks: States, states: States, ends: _Ends | None) -> States:
+    """Each state after the last step."""
+    if ends is None:
+        return tuple(track[:, -1] for track in tracks)
+    return tuple(ends.last(*pair) for pair in zip(tracks, states, strict=True))
 
 
 @layers.register("rnn")
@@ -195,9 +211,9 @@ class RNN(_Recurrent):
             raise ParameterError("RNN", "nonlinearity", "tanh or relu", nonlinearity)
         self.nonlinearity: Literal["tanh", "relu"] = nonlinearity
 
-    def cell(self, x: Any, *states: Any) -> Any:
-        """rnn_cell with the layer's nonlinearity."""
-        return ops.rnn_cell(x, *states, nonlinearity=self.nonlinearity)
+    def run(self, x: Any, states: States, weights: list[Any]) -> States:
+        """The op rnn with the layer's nonlinearity."""
+        return (ops.rnn(x, *states, *weights, nonlinearity=self.nonlinearity),)
 
 
 @layers.register("gru")
@@ -211,9 +227,13 @@ class GRU(_Recurrent):
 
     gates: ClassVar[int] = 3
 
-    def cell(self, x: Any, *states: Any) -> Any:
-        """gru_cell."""
-        return ops.gru_cell(x, *states)
+    def run(self, x: Any, states: States, weights: list[Any]) -> States:
+        """gru_cell at each step."""
+        (h,), outs = states, []
+        for step in ops.unbind(x, axis=1):
+            h = ops.gru_cell(step, h, *weights)
+            outs.append(h)
+        return (np.stack(outs, axis=1),)
 
 
 @layers.register("lstm")
@@ -229,6 +249,6 @@ class LSTM(_Recurrent):
     gates: ClassVar[int] = 4
     states: ClassVar[int] = 2
 
-    def cell(self, x: Any, *states: Any) -> Any:
-        """lstm_cell."""
-        return ops.lstm_cell(x, *states)
+    def run(self, x: Any, states: States, weights: list[Any]) -> States:
+        """The op lstm."""
+        return tuple(ops.lstm(x, *states, *weights))

@@ -12,8 +12,15 @@ from typing import Any, Literal
 import numpy as np
 
 from dgrad.core.op import Example, op
-from dgrad.errors import ParameterError, ShapeError
+from dgrad.errors import ParameterError
 from dgrad.ops._floats import as_floats
+from dgrad.ops._recurrence import (
+    check_weights,
+    lstm_slopes,
+    lstm_step,
+    quarters,
+    sigmoid_in_place,
+)
 from dgrad.ops.activation import sigmoid
 
 __all__ = ["gru_cell", "lstm_cell", "rnn_cell"]
@@ -27,22 +34,6 @@ def _cell(gates: int, states: int) -> Example:
         return tuple(rng.normal(size=shape) for shape in shapes), {}
 
     return example
-
-
-def _check(name: str, gates: int, x: Any, states: tuple[Any, ...], *weights: Any) -> None:
-    """Raise ShapeError unless all shapes fit together. weights: w_ih, w_hh, b_ih, b_hh."""
-    lead, i = np.shape(x)[:-1], np.shape(x)[-1:]
-    n = np.shape(states[0])[-1:]
-    rows = (gates * n[0],) if n else ()
-    wanted = [(label, v, (*lead, *n)) for label, v in zip("hc", states, strict=False)]
-    shapes = ((*rows, *i), (*rows, *n), rows, rows)
-    wanted += list(zip(("w_ih", "w_hh", "b_ih", "b_hh"), weights, shapes, strict=True))
-    for label, value, shape in wanted:
-        if value is not None and (np.shape(value) != shape or not n or not i):
-            raise ShapeError(
-                f"{name}: x {np.shape(x)} and h {np.shape(states[0])} need {label} of shape "
-                f"{shape}, got {np.shape(value)}"
-            )
 
 
 def _rows(x: Any) -> Any:
@@ -71,14 +62,6 @@ def _back(g: Any, x: Any, weight: Any, wants_x: bool, wants_w: bool, wants_b: bo
     ]
 
 
-def _sigmoid_in_place(x: Any) -> Any:
-    with np.errstate(over="ignore"):  # exp(-x) = inf: the result is 0
-        np.negative(x, out=x)
-        np.exp(x, out=x)
-        x += 1
-        return np.reciprocal(x, out=x)
-
-
 def _like(gradients: list[Any], x: Any, *states: Any) -> list[Any]:
     """Gradients of rows as those of x and the states; the rest of the list as it is."""
     shapes = [np.shape(v) for v in (x, *states)]
@@ -102,7 +85,7 @@ def rnn_cell(
 ) -> Any:
     """tanh(x w_ih^T + b_ih + h w_hh^T + b_hh), or relu of it (Elman 1990). -> the shape of h."""
     x, h = (np.asarray(as_floats(v)) for v in (x, h))
-    _check("rnn_cell", 1, x, (h,), w_ih, w_hh, b_ih, b_hh)
+    check_weights("rnn_cell", 1, x.shape, (h,), w_ih, w_hh, b_ih, b_hh)
     if nonlinearity not in ("tanh", "relu"):
         raise ParameterError("rnn_cell", "nonlinearity", "tanh or relu", nonlinearity)
     out = _into(_rows(x), w_ih, b_ih) + _into(_rows(h), w_hh, b_hh)
@@ -131,12 +114,12 @@ def gru_cell(x: Any, h: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any =
     in the form of PyTorch and cuDNN). -> the shape of h. Raises ShapeError.
     """
     x, h = (np.asarray(as_floats(v)) for v in (x, h))
-    _check("gru_cell", 3, x, (h,), w_ih, w_hh, b_ih, b_hh)
+    check_weights("gru_cell", 3, x.shape, (h,), w_ih, w_hh, b_ih, b_hh)
     gates, hidden = _into(_rows(x), w_ih, b_ih), _into(_rows(h), w_hh, b_hh)
     n = h.shape[-1]
     both, new = gates[:, : 2 * n], gates[:, 2 * n :]
     both += hidden[:, : 2 * n]
-    _sigmoid_in_place(both)
+    sigmoid_in_place(both)
     new += gates[:, :n] * hidden[:, 2 * n :]
     np.tanh(new, out=new)
     out = _rows(h) - new
@@ -210,31 +193,21 @@ def lstm_cell(
     (Hochreiter & Schmidhuber 1997, Gers et al. 2000). -> h, c of their shapes. Raises ShapeError.
     """
     x, h, c = (np.asarray(as_floats(v)) for v in (x, h, c))
-    _check("lstm_cell", 4, x, (h, c), w_ih, w_hh, b_ih, b_hh)
+    check_weights("lstm_cell", 4, x.shape, (h, c), w_ih, w_hh, b_ih, b_hh)
     gates = _into(_rows(x), w_ih, b_ih)
     gates += _into(_rows(h), w_hh, b_hh)
-    n = h.shape[-1]
-    i, f, candidate, o = _quarters(gates, n)
-    _sigmoid_in_place(gates[:, : 2 * n])
-    np.tanh(candidate, out=candidate)
-    _sigmoid_in_place(o)
-    new = f * _rows(c)
-    new += i * candidate
-    memory = np.tanh(new)
-    out = o * memory
+    before = _rows(c)
+    dtype = np.result_type(gates, before)
+    new, memory, out = (np.empty(before.shape, dtype) for _ in range(3))
+    lstm_step(gates, before, new, memory, out)
     return (out.reshape(h.shape), new.reshape(c.shape)), gates, memory
-
-
-def _quarters(gates: Any, n: int) -> list[Any]:
-    return [gates[:, k * n : (k + 1) * n] for k in range(4)]
 
 
 def _lstm_rule(
     g: Any, x: Any, h: Any, c: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, needs: Any
 ) -> list[Any]:
-    n = np.shape(h)[-1]
     gates = _product(_rows(x), w_ih, b_ih) + _product(_rows(h), w_hh, b_hh)
-    i, f, candidate, o = _quarters(gates, n)
+    i, f, candidate, o = quarters(gates)
     i, f, candidate, o = sigmoid(i), sigmoid(f), np.tanh(candidate), sigmoid(o)
     before = _rows(c)
     memory = np.tanh(f * before + i * candidate)
@@ -264,28 +237,9 @@ def _lstm_back(
 def _lstm_fast(
     g: Any, x: Any, h: Any, c: Any, w_ih: Any, w_hh: Any, gates: Any, memory: Any, needs: Any
 ) -> list[Any]:
-    n = h.shape[-1]
-    i, f, candidate, o = _quarters(gates, n)
-    by_h, by_c, before = _rows(g[0]), _rows(g[1]), _rows(c)
-    by_gates = np.subtract(1, gates)
-    by_gates *= gates  # the slopes of i, f and o
-    by_i, by_f, by_candidate, by_o = _quarters(by_gates, n)
-    by_o *= by_h
-    by_o *= memory
-    slope = memory * memory
-    np.subtract(1, slope, out=slope)
-    slope *= o
-    slope *= by_h
-    by_c = np.add(slope, by_c, out=slope)
-    by_i *= candidate
-    by_i *= by_c
-    by_f *= before
-    by_f *= by_c
-    np.multiply(candidate, candidate, out=by_candidate)
-    np.subtract(1, by_candidate, out=by_candidate)
-    by_candidate *= i
-    by_candidate *= by_c
-    return _lstm_back(by_gates, by_c * f, x, h, c, w_ih, w_hh, needs)
+    by_gates = np.empty_like(gates)
+    by_c = lstm_slopes(_rows(g[0]), _rows(g[1]), gates, _rows(c), memory, by_gates)
+    return _lstm_back(by_gates, by_c, x, h, c, w_ih, w_hh, needs)
 
 
 lstm_cell.vjp(_lstm_rule)

@@ -48,8 +48,13 @@ def test_the_rest_is_counted_as_it_says():
     q = draw(2, 6, 4)
     out = ops.scaled_dot_product_attention(q, q, q)
     assert flops("scaled_dot_product_attention", [q, q, q], out) == 2 * 6 * 6 * (8 + 5 + 8)
+    qkv = draw(2, 6, 12)
+    out = ops.self_attention(qkv, num_heads=2)
+    assert flops("self_attention", [qkv], out) == 2 * 6 * 6 * (8 + 8)
     cell = [draw(2, 5), draw(2, 3), draw(9, 5), draw(9, 3)]
     assert flops("gru_cell", cell, ops.gru_cell(*cell)) == 2 * (2 * 9 * (5 + 3) + 5 * 18)
+    whole = [draw(2, 7, 5), draw(2, 3), draw(3, 5), draw(3, 3)]
+    assert flops("rnn", whole, ops.rnn(*whole)) == 2 * 7 * (2 * 3 * (5 + 3) + 5 * 6)
 
 
 def model():

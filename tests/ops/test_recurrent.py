@@ -121,3 +121,31 @@ def test_states_need_the_leading_axes_of_x() -> None:
 def test_the_rnn_knows_two_nonlinearities() -> None:
     with pytest.raises(ParameterError, match="nonlinearity must be tanh or relu, got 'sigmoid'"):
         ops.rnn_cell(*inputs("rnn_cell"), nonlinearity="sigmoid")
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm"])
+def test_a_whole_sequence_is_the_cell_at_each_step(name: str) -> None:
+    _, *states, w_ih, w_hh, b_ih, b_hh = inputs(f"{name}_cell")
+    x = t(4, 5, 3)
+    made = getattr(ops, name)(x, *states, w_ih, w_hh, b_ih, b_hh)
+    now: tuple[Any, ...] = tuple(states)
+    for step in range(5):
+        found = getattr(ops, f"{name}_cell")(x[:, step], *now, w_ih, w_hh, b_ih, b_hh)
+        now = found if isinstance(found, tuple) else (found,)
+        tracks = made if isinstance(made, tuple) else (made,)
+        for track, value in zip(tracks, now, strict=True):
+            np.testing.assert_allclose(track.data[:, step], value.data, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm"])
+@pytest.mark.parametrize("shape", [(4, 3), (4, 0, 3), (4, 2, 5, 3)])
+def test_a_whole_sequence_has_steps(name: str, shape: tuple[int, ...]) -> None:
+    _, *rest = inputs(f"{name}_cell")
+    with pytest.raises(ShapeError, match=f"{name}: x must be .* got {re.escape(str(shape))}"):
+        getattr(ops, name)(t(*shape), *rest)
+
+
+def test_C08_an_unknown_nonlinearity_of_a_sequence_is_refused() -> None:
+    _, *rest = inputs("rnn_cell")
+    with pytest.raises(ParameterError, match="nonlinearity must be tanh or relu"):
+        ops.rnn(t(4, 5, 3), *rest, nonlinearity="sin")
