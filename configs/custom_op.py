@@ -26,7 +26,7 @@ snake.vjp(x=snake_rule_x, a=snake_rule_a)
 
 @layers.register("snake")
 class Snake(nn.Module):
-    """y = x + sin(a x)^2 / a with a learned for each feature.   x: (..., features) -> same shape."""
+    """y = x + sin(a x)^2 / a, a learned for each feature.   x: (..., features) -> same shape."""
 
     inferred = ("features",)
 
