@@ -102,10 +102,9 @@ def _optimizer(config: Config, model: Module) -> Any:
         raise ConfigError([last.problem(message, fault="T06", hint="add a linear layer")])
     optimizer = config.optimizer.make(params=parameters)
     held = sum(p.data.nbytes for p in parameters)
-    slots = len(optimizer.slots(optimizer.param_groups[0]))
     averages = 1.5 if config.train.ema or config.train.swa else 0  # one, and what it is moved by
     # Gradients and state, and copies of all while saving.
-    needed = int(2 * held * (1 + slots + averages))
+    needed = int(2 * held * (1 + averages)) + 2 * optimizer.state_bytes()
     free = available_memory()
     if free is not None and needed > free:
         raise ResourceError(

@@ -1,10 +1,22 @@
 """Optimizers, schedules, clipping: one file per optimizer, PyTorch's names and defaults."""
 
+from dgrad.optim.adadelta import Adadelta
+from dgrad.optim.adafactor import Adafactor
+from dgrad.optim.adagrad import Adagrad
 from dgrad.optim.adam import Adam
+from dgrad.optim.adamax import Adamax
 from dgrad.optim.adamw import AdamW
+from dgrad.optim.adamw_schedule_free import AdamWScheduleFree
 from dgrad.optim.block import State
 from dgrad.optim.clipping import clip_grad_norm_
+from dgrad.optim.lamb import LAMB
+from dgrad.optim.lbfgs import LBFGS
+from dgrad.optim.lion import Lion
+from dgrad.optim.muon import Muon
+from dgrad.optim.nadam import NAdam
 from dgrad.optim.optimizer import Optimizer
+from dgrad.optim.radam import RAdam
+from dgrad.optim.rmsprop import RMSprop
 from dgrad.optim.schedules import (
     Chain,
     Constant,
@@ -25,9 +37,16 @@ from dgrad.optim.schedules import (
 from dgrad.optim.sgd import SGD
 
 __all__ = [
+    "LAMB",
+    "LBFGS",
     "SGD",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
     "Adam",
     "AdamW",
+    "AdamWScheduleFree",
+    "Adamax",
     "Chain",
     "Constant",
     "Cosine",
@@ -36,11 +55,16 @@ __all__ = [
     "InverseSqrt",
     "Length",
     "Linear",
+    "Lion",
     "MultiStep",
+    "Muon",
+    "NAdam",
     "OneCycle",
     "Optimizer",
     "Plateau",
     "Polynomial",
+    "RAdam",
+    "RMSprop",
     "Schedule",
     "State",
     "Step",

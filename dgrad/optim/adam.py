@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from dgrad.optim.axpby import axpby, axpy
 from dgrad.optim.block import State
 from dgrad.optim.optimizer import Optimizer
 from dgrad.registry import Fraction, NonNegative, optimizers
 
-__all__ = ["Adam"]
+__all__ = ["Adam", "adam_step"]
 
 
 @optimizers.register("adam")
@@ -23,7 +24,6 @@ class Adam(Optimizer):
     weight_decay adds weight_decay p to g. amsgrad: the largest v so far (Reddi et al. 2018).
     """
 
-    scratch: ClassVar[int] = 2
     decoupled: ClassVar[bool] = False
     """Whether weight decay moves p directly, apart from the gradient and its moments."""
 
@@ -53,37 +53,41 @@ class Adam(Optimizer):
         largest = ("max_exp_avg_sq",) if group["amsgrad"] else ()
         return ("exp_avg", "exp_avg_sq", *largest)
 
+    def gradient_scale(self, group: Mapping[str, Any]) -> float:
+        """1 - b1: m takes no other multiple, and v's weight can make up for it."""
+        return super().gradient_scale(group) * (1.0 - float(group["betas"][0]))
+
     def update(self, p: np.ndarray, g: np.ndarray, state: State, group: Mapping[str, Any]) -> None:
         """One step, after the weight decay."""
-        d, t = state.scratch
-        decay = group["weight_decay"]
-        if group["maximize"]:
-            g = np.negative(g, out=d)
+        lr, decay, b1 = group["lr"], group["weight_decay"], group["betas"][0]
         if decay and self.decoupled:
-            np.multiply(p, 1 - group["lr"] * decay, out=p)
+            np.multiply(p, 1 - lr * decay, out=p)
         elif decay:
-            g = np.add(g, np.multiply(p, decay, out=t), out=d)
-        _step(p, g, state, t, group)
+            axpy((1 - b1) * decay, p, g, state.scratch[0])
+        adam_step(p, g, state, lr=lr, betas=group["betas"], eps=group["eps"])
 
 
-def _step(
-    p: np.ndarray, g: np.ndarray, state: State, t: np.ndarray, group: Mapping[str, Any]
+def adam_step(
+    p: np.ndarray,
+    g: np.ndarray,
+    state: State,
+    *,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
 ) -> None:
-    """Move p by Adam's step for g, computing in t; the bias of v is taken out of lr and eps.
+    """Move p by Adam's step; g is (1-b1) times the gradient, and is overwritten.
 
-    lr / (1-b1^t) m / (sqrt(v) / c + eps) = lr c / (1-b1^t) m / (sqrt(v) + c eps), c^2 = 1-b2^t.
+    The bias of v is taken out of lr and eps: lr / (1-b1^t) m / (sqrt(v) / c + eps) =
+    lr c / (1-b1^t) m / (sqrt(v) + c eps), c^2 = 1-b2^t. A max_exp_avg_sq in the state is used.
     """
-    b1, b2 = group["betas"]
+    b1, b2 = betas
     m, v = state["exp_avg"], state["exp_avg_sq"]
-    np.multiply(m, b1, out=m)
-    np.add(m, np.multiply(g, 1 - b1, out=t), out=m)
-    np.multiply(v, b2, out=v)
-    np.multiply(np.multiply(g, g, out=t), 1 - b2, out=t)
-    np.add(v, t, out=v)
-    if group["amsgrad"]:
+    axpby(1, g, b1, m, g)
+    axpby((1 - b2) / (1 - b1) ** 2, np.multiply(g, g, out=g), b2, v, g)
+    if "max_exp_avg_sq" in state:
         v = np.maximum(state["max_exp_avg_sq"], v, out=state["max_exp_avg_sq"])
     c = math.sqrt(1 - b2**state.step)
-    np.add(np.sqrt(v, out=t), group["eps"] * c, out=t)
-    np.divide(m, t, out=t)
-    np.multiply(t, group["lr"] * c / (1 - b1**state.step), out=t)
-    np.subtract(p, t, out=p)
+    np.add(np.sqrt(v, out=g), eps * c, out=g)
+    np.divide(m, g, out=g)
+    axpy(-lr * c / (1 - b1**state.step), g, p, g)

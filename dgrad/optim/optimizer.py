@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
 
 from dgrad.core.tensor import Tensor
 from dgrad.errors import CheckpointError, ParameterError, UnsupportedError
-from dgrad.optim.block import Block, State, arrange
+from dgrad.optim.block import Block, Shapes, State, arrange
 
 __all__ = ["Optimizer"]
 
@@ -19,15 +23,24 @@ class Optimizer:
 
     params: Tensors, or groups `{"params": [...], "lr": ..., ...}` whose settings override the
     defaults. Each Tensor comes once; one whose grad is None is skipped by `step`.
-    Small parameters of a group are moved into one array at the first step and updated together:
-    their `.data` is then a view of it, so hold the Tensor, not its `.data`.
+    The parameters of a group are moved into common arrays at the first step and updated together:
+    their `.data` is then a view of one, so hold the Tensor, not its `.data`.
 
     Raises ParameterError for an empty list, duplicates, what is no leaf Tensor, unknown settings.
     """
 
     supplied: ClassVar[tuple[str, ...]] = ("params",)
-    scratch: ClassVar[int] = 1
+    elementwise: bool = True
+    """Whether an element moves by its own gradient and state alone, so that parameters can be
+    updated as one flat array; else `update` gets one parameter at a time, in its own shape."""
+    scratch: int = 1
     """How many arrays of a parameter's shape `update` may use for intermediate values."""
+    scalars: Mapping[str, float] = MappingProxyType({})
+    """Numbers that are kept for each parameter besides the step, by name: what they start as."""
+    needs_closure: ClassVar[bool] = False
+    """Whether `step` must be given a closure, which it may call several times."""
+    averages: ClassVar[bool] = False
+    """Whether `averaged` gives other weights than those that are trained."""
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         self.defaults = dict(defaults)
@@ -42,11 +55,25 @@ class Optimizer:
     # -- what a subclass says -----------------------------------------------------------------
 
     def slots(self, group: Mapping[str, Any]) -> tuple[str, ...]:
-        """Names of the arrays that `update` keeps for each parameter of `group`."""
+        """Names of the arrays like the parameter that `update` keeps for each one of `group`."""
         return ()
 
+    def slot_shapes(self, group: Mapping[str, Any], shape: tuple[int, ...]) -> Shapes:
+        """The arrays kept for a parameter of `shape`, by name: `slots`, unless others are needed.
+
+        Of an elementwise optimizer all have the parameter's shape.
+        """
+        return dict.fromkeys(self.slots(group), shape)
+
+    def gradient_scale(self, group: Mapping[str, Any]) -> float:
+        """The factor by which `update` wants its gradient multiplied: -1 to maximize."""
+        return -1.0 if group.get("maximize") else 1.0
+
+    def prepare(self, state: State, group: Mapping[str, Any]) -> None:
+        """Bring state.scalars to the step that begins; `update` only reads them."""
+
     def update(self, p: np.ndarray, g: np.ndarray, state: State, group: Mapping[str, Any]) -> None:
-        """Move p, in place, by its gradient g, which is only read. Elementwise: any shape.
+        """Move p, in place, by its gradient g, times `gradient_scale`; g may be overwritten.
 
         state: the slots as arrays, zeros at first; state.step counts from 1 for this parameter;
         state.scratch holds arrays to compute in. group: the settings, `lr` among them.
@@ -89,6 +116,13 @@ class Optimizer:
         for group in self.param_groups:
             group["lr"] = float(group["initial_lr"] * factor)
 
+    def averaged(self) -> AbstractContextManager[None]:
+        """Within: parameters hold the weights to evaluate and to save; afterwards the former bits.
+
+        Most optimizers evaluate the weights that they train.
+        """
+        return nullcontext()
+
     # -- stepping -----------------------------------------------------------------------------
 
     def zero_grad(self) -> None:
@@ -101,12 +135,12 @@ class Optimizer:
         """Update every parameter that has a gradient; returns closure(), which is called first."""
         result = None if closure is None else closure()
         for block in self._blocks or self._arranged():
-            block.advance(self.update)
+            block.advance(self)
         return result
 
     def _arranged(self) -> list[Block]:
         """Make the blocks: by the first step only, as parameters may change dtype until then."""
-        self._blocks = arrange(self.param_groups, self.scratch)
+        self._blocks = arrange(self.param_groups, self)
         for block in self._blocks:
             block.take(self._waiting)
         self._waiting = {}
@@ -121,28 +155,53 @@ class Optimizer:
         held = {id(p): state for block in self._blocks for p, state in block.states()}
         return {**self._waiting, **held}
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        """A copy that moves copies of the parameters."""
+        made = memo[id(self)] = object.__new__(type(self))
+        for name, value in vars(self).items():
+            if name not in ("_blocks", "_waiting"):
+                setattr(made, name, copy.deepcopy(value, memo))
+        known = self._known()
+        parameters = [p for group in self.param_groups for p in group["params"] if id(p) in known]
+        made._restart({id(memo[id(p)]): known[id(p)].copied() for p in parameters})
+        return made
+
     # -- state --------------------------------------------------------------------------------
 
-    def _states(
-        self, groups: Sequence[Mapping[str, Any]]
-    ) -> list[tuple[Tensor, State, tuple[str, ...]]]:
-        """(parameter, its state, its slots under the settings `groups`), in order."""
+    def state_bytes(self) -> int:
+        """How much memory the state takes."""
+        shapes = (
+            (p.dtype.itemsize, shape)
+            for group in self.param_groups
+            for p in group["params"]
+            for shape in self.slot_shapes(group, p.shape).values()
+        )
+        return sum(size * math.prod(shape) for size, shape in shapes)
+
+    def _states(self, groups: Sequence[Mapping[str, Any]]) -> list[tuple[Tensor, State, Shapes]]:
+        """(parameter, its state, its slots' shapes under the settings `groups`), in order."""
         known = self._known()
         return [
-            (p, known.get(id(p), State(p.shape, p.dtype, ())), self.slots(settings))
+            (p, known[id(p)] if id(p) in known else self._fresh(p, shapes), shapes)
             for group, settings in zip(self.param_groups, groups, strict=True)
             for p in group["params"]
+            for shapes in [self.slot_shapes(settings, p.shape)]
         ]
+
+    def _fresh(self, p: Tensor, shapes: Shapes) -> State:
+        return State(p.shape, p.dtype, shapes, self.scalars)
 
     def state_dict(self) -> dict[str, Any]:
         """{"state": {number: {"step", slot: array}}, "param_groups": [...]}, as PyTorch's.
 
         Parameters are numbered through all groups; arrays are copies.
         """
-        states = {
-            i: {"step": state.step, **{slot: state[slot].astype(p.dtype) for slot in slots}}
-            for i, (p, state, slots) in enumerate(self._states(self.param_groups))
-        }
+        count = sum(len(group["params"]) for group in self.param_groups)
+        states: dict[int, dict[str, Any]] = {i: {} for i in range(count)}
+        for key, array in self._arrays([str(i) for i in states]).items():
+            slot, _, number = key.rpartition(".")
+            is_number = slot in ("step", *self.scalars)
+            states[int(number)][slot] = array.item() if is_number else array
         numbers = iter(range(len(states)))
         groups = [
             {**group, "params": [next(numbers) for _ in group["params"]]}
@@ -172,7 +231,7 @@ class Optimizer:
         arrays: dict[str, Any] = {}
         for number, (p, _, slots) in zip(numbers, self._states(groups), strict=True):
             entry = {k: v for k, v in state.get(number, {}).items() if v is not None}
-            fresh = dict.fromkeys(slots, np.zeros_like(p.data))
+            fresh = {**self.scalars, **{k: np.zeros(shape, p.dtype) for k, shape in slots.items()}}
             # PyTorch has no entry before the first step, and counts no steps in SGD.
             entry = {"step": 1, **entry} if entry else {"step": 0, **fresh}
             arrays.update({f"{slot}.{number}": value for slot, value in entry.items()})
@@ -185,10 +244,14 @@ class Optimizer:
 
         named: `net.named_parameters()`; every parameter of the optimizer must be among them.
         """
-        states = self._states(self.param_groups)
-        arrays: dict[str, np.ndarray] = {}
-        for name, (p, state, slots) in zip(self._names(named), states, strict=True):
+        return self._arrays(self._names(named))
+
+    def _arrays(self, names: Sequence[str]) -> dict[str, Any]:
+        """What is remembered, by "slot.name", "step.name" and "scalar.name"; copies."""
+        arrays: dict[str, Any] = {}
+        for name, (p, state, slots) in zip(names, self._states(self.param_groups), strict=True):
             arrays[f"step.{name}"] = np.array(state.step, dtype=np.int64)
+            arrays.update({f"{k}.{name}": np.array(v) for k, v in state.scalars.items()})
             arrays.update({f"{slot}.{name}": state[slot].astype(p.dtype) for slot in slots})
         return arrays
 
@@ -218,24 +281,39 @@ class Optimizer:
         groups: Sequence[Mapping[str, Any]],
     ) -> None:
         """Go on from arrays by "slot.name"; first see that they all fit."""
+        self._restart(self._read(arrays, names, groups))
+
+    def _read(
+        self,
+        arrays: Mapping[str, Any],
+        names: Sequence[str],
+        groups: Sequence[Mapping[str, Any]],
+    ) -> dict[int, State]:
+        """The states by parameter id that arrays by "slot.name" hold, under the settings `groups`.
+
+        Raises CheckpointError K17 that lists everything that does not fit.
+        """
         problems: list[str] = []
         states: dict[int, State] = {}
         known: set[str] = set()
         for name, (p, _, slots) in zip(names, self._states(groups), strict=True):
-            state = states[id(p)] = State(p.shape, p.dtype, ())
-            for slot in ("step", *slots):
+            state = states[id(p)] = self._fresh(p, slots)
+            for slot in ("step", *self.scalars, *slots):
                 key = f"{slot}.{name}"
                 known.add(key)
                 if key not in arrays:
                     problems.append(f"missing: {key}")
                     continue
                 value = np.asarray(arrays[key])
-                if slot == "step" and value.shape == () and value.dtype.kind in "iuf":
-                    state.step = int(value)
-                elif slot != "step" and value.shape == p.shape and value.dtype == p.dtype:
+                is_number = value.shape == () and value.dtype.kind in "iuf"
+                if slot in slots and value.shape == slots[slot] and value.dtype == p.dtype:
                     state[slot] = value.copy()
+                elif slot == "step" and is_number:
+                    state.step = int(value)
+                elif slot in self.scalars and is_number:
+                    state.scalars[slot] = float(value)
                 else:
-                    want = "one number" if slot == "step" else f"{p.dtype}{list(p.shape)}"
+                    want = f"{p.dtype}{list(slots[slot])}" if slot in slots else "one number"
                     got = f"{value.dtype}{list(value.shape)}"
                     problems.append(f"{key}: expected {want}, got {got}")
         problems += [f"unexpected: {key}" for key in arrays if key not in known]
@@ -244,7 +322,7 @@ class Optimizer:
                 f"the state does not fit this {type(self).__name__}:\n  " + "\n  ".join(problems),
                 fault="K17",
             )
-        self._restart(states)
+        return states
 
     # -- checking and showing -----------------------------------------------------------------
 

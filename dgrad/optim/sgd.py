@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from dgrad.errors import ParameterError
+from dgrad.optim.axpby import axpby, axpy
 from dgrad.optim.block import State
 from dgrad.optim.optimizer import Optimizer
 from dgrad.registry import Fraction, NonNegative, optimizers
@@ -22,8 +23,6 @@ class SGD(Optimizer):
     The first step sets v = g. nesterov: p <- p - lr (g + momentum v). weight_decay adds
     weight_decay p to g. maximize turns g around.
     """
-
-    scratch: ClassVar[int] = 2
 
     def __init__(
         self,
@@ -54,22 +53,24 @@ class SGD(Optimizer):
         """The velocity, if there is momentum."""
         return ("momentum_buffer",) if group["momentum"] else ()
 
+    def gradient_scale(self, group: Mapping[str, Any]) -> float:
+        """lr where nothing remembers the gradient."""
+        return super().gradient_scale(group) * (1.0 if group["momentum"] else float(group["lr"]))
+
     def update(self, p: np.ndarray, g: np.ndarray, state: State, group: Mapping[str, Any]) -> None:
         """One step of the formula above."""
-        d, t = state.scratch
+        (t,) = state.scratch
         lr, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
-        if group["maximize"]:
-            g = np.negative(g, out=d)
         if decay:
-            np.multiply(p, decay, out=t)
-            g = np.add(g, t, out=d)
-        if momentum:
-            v = state["momentum_buffer"]
-            if state.step == 1:
-                np.copyto(v, g)
-            else:
-                np.multiply(v, momentum, out=v)
-                damped = group["dampening"]
-                np.add(v, np.multiply(g, 1 - damped, out=t) if damped else g, out=v)
-            g = np.add(g, np.multiply(v, momentum, out=t), out=d) if group["nesterov"] else v
-        np.subtract(p, np.multiply(g, lr, out=t), out=p)
+            axpy(decay if momentum else lr * decay, p, g, t)
+        if not momentum:
+            np.subtract(p, g, out=p)
+            return
+        v = state["momentum_buffer"]
+        if state.step == 1:
+            np.copyto(v, g)
+        else:
+            axpby(1 - group["dampening"], g, momentum, v, t)
+        if group["nesterov"]:
+            axpy(momentum, v, g, t)
+        axpy(-lr, g if group["nesterov"] else v, p, t)

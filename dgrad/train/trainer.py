@@ -205,11 +205,15 @@ class Trainer:
         if not weight:
             progress.step += 1
             return math.nan
-        optimizer.zero_grad()
-        value = self.gradient.add(inputs, targets, progress.step)
-        self.gradient.clip(inputs, targets, progress.step)
+
+        def closure() -> float:
+            optimizer.zero_grad()
+            value = self.gradient.add(inputs, targets, progress.step)
+            self.gradient.clip(inputs, targets, progress.step)
+            return value
+
         optimizer.scale_lr(self.schedule(progress.step))
-        optimizer.step()
+        value = float(optimizer.step(closure))
         progress.step += 1
         progress.loss = value
         progress.epoch_loss += value * weight
@@ -244,8 +248,7 @@ class Trainer:
     def load_tensors(self, tensors: Mapping[str, np.ndarray], progress: Progress) -> None:
         """Go on from `tensors`, the result of `tensors()` at `progress`. Raises CheckpointError."""
         self.load_weights(tensors, progress.averaged)
-        named = self.model.named_parameters()
-        self.optimizer.load_state_arrays(section(tensors, "optimizer"), named)
+        self._load_optimizer(tensors)
         if isinstance(self.schedule, Plateau):
             self.schedule.load_state_dict(progress.schedule)
         self.progress = progress
@@ -258,6 +261,12 @@ class Trainer:
         self.model.load_state_dict(section(tensors, "model"))
         if self.average is not None:
             self.average.load(section(tensors, self.average.section), averaged)
+        if self.optimizer.averages:
+            self._load_optimizer(tensors)
+
+    def _load_optimizer(self, tensors: Mapping[str, np.ndarray]) -> None:
+        named = self.model.named_parameters()
+        self.optimizer.load_state_arrays(section(tensors, "optimizer"), named)
 
     def _evaluate(self, watchers: Sequence[Watcher], begun: float) -> bool:
         """Measure, tell the watchers; whether the best metric improved."""
@@ -316,7 +325,8 @@ class Trainer:
     def evaluated_weights(self) -> Iterator[None]:
         """Within, the model has the weights that evaluations see: the average, if there is one."""
         if self.average is None:
-            yield
+            with self.optimizer.averaged():
+                yield
             return
         with self.average.applied(self._training_inputs):
             yield
