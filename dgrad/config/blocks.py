@@ -12,10 +12,18 @@ from dgrad.config.tree import Broken, Entry, Mapping, Node, Scalar, Sequence
 from dgrad.config.values import REFERENCE
 from dgrad.registry import layers
 
-__all__ = ["BlockDefinition", "expanded", "read_blocks"]
+__all__ = ["BlockDefinition", "Blocks", "expanded", "read_blocks"]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}", re.ASCII)
 _KEYS = ("params", "inputs", "layers")
+MOST_USES = 1000  # in all, as uses within uses multiply
+DEEPEST = 32  # blocks within blocks
+
+
+class Blocks(dict[str, "BlockDefinition"]):
+    """The blocks of a model by name, and how often they were used so far."""
+
+    uses = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +45,12 @@ class BlockDefinition:
         ]
 
 
-def read_blocks(node: Node, at: Spot) -> dict[str, BlockDefinition]:
+def read_blocks(node: Node, at: Spot) -> Blocks:
     """The definitions by name, those that are written correctly."""
     if not isinstance(node, Mapping):
         at.expected("C03", node, "a mapping", "for example   blocks: {name: {layers: [...]}}")
-        return {}
-    found = {}
+        return Blocks()
+    found = Blocks()
     for name, entry in node.entries.items():
         inside = at.inside(name if _NAME.fullmatch(name) else quote(name, name=True))
         if not _NAME.fullmatch(name) or name in layers or name == "reuse":
@@ -100,6 +108,12 @@ def expanded(node: Node, at: Spot) -> tuple[Node, Spot] | None:
     if name in at.expanding:
         way = " -> ".join([*at.expanding[at.expanding.index(name) :], name])
         return at.fail("C22", mark, f"the block contains itself: {way}")  # type: ignore[no-any-return]
+    at.blocks.uses += 1
+    if at.blocks.uses > MOST_USES + 1:
+        return FAILED  # type: ignore[no-any-return] # the one before has told
+    if at.blocks.uses > MOST_USES or len(at.expanding) >= DEEPEST:
+        reason = f"blocks within blocks: more than {MOST_USES} uses, or {DEEPEST} deep"
+        return at.fail("C12", mark, reason, "write less of them")  # type: ignore[no-any-return]
     values = _arguments(block, given, mark, at.inside(name))
     if values is None:
         return FAILED  # type: ignore[no-any-return]

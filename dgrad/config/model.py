@@ -29,6 +29,8 @@ from dgrad.nn.shapes import with_batch
 
 __all__ = ["ModelBuilder", "build_model", "refuse_lone_row", "without_gradient"]
 
+MOST_LAYERS = 20_000  # repeats within repeats multiply
+
 
 def build_model(config: Config, rows: np.ndarray) -> tuple[Module, Tensor]:
     """The model, and what it makes of `rows` in evaluation mode, recorded for a backward.
@@ -52,6 +54,7 @@ class ModelBuilder:
 
     def __init__(self, dtype: str) -> None:
         self.dtype = dtype
+        self.made = 0  # layers, so far
 
     def make(
         self,
@@ -91,6 +94,10 @@ class ModelBuilder:
     ) -> tuple[Module, Tensor]:
         """The layer for such inputs, and what it makes of them."""
         taken = " and ".join(with_batch(x.shape[1:]) for x in inputs)
+        self.made += 1
+        if self.made > MOST_LAYERS:
+            text = f"the model has more than {MOST_LAYERS:,} layers"
+            raise ConfigError([layer.problem(text, fault="C24", hint="repeat less often")])
         try:
             if layer.component is not None:
                 module = self.module(layer.component, inputs, modules)

@@ -34,7 +34,7 @@ class Spot:
     where: str
     ranges: tuple[Range, ...] = ()
     references: bool = True
-    blocks: typing.Mapping[str, Any] = field(default_factory=dict)
+    blocks: Any = field(default_factory=dict)  # a dgrad.config.blocks.Blocks
     expanding: tuple[str, ...] = ()
 
     def inside(self, part: str) -> Spot:

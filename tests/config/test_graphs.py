@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -406,6 +407,23 @@ def test_C02_what_is_wrong_with_a_block_has_its_place(
     assert hint in found.hint
     place = (found.fault, found.line - HEAD, found.column - 2)
     assert place == (fault, line, column), found
+
+
+def test_C12_blocks_within_blocks_do_not_explode(tmp_path: Path) -> None:
+    names = [f"b{i}" for i in range(30)]
+    wide = "".join(f"    {a}: {{layers: [{b}, {b}]}}\n" for a, b in pairwise(names))
+    found = problem(tmp_path, f"  blocks:\n{wide}    b29: {{layers: [tanh]}}\n  layers: [b0]\n")
+    assert (found.fault, "more than 1000 uses" in found.message) == ("C12", True)
+    names = [f"b{i}" for i in range(200)]
+    deep = "".join(f"    {a}: {{layers: [{b}]}}\n" for a, b in pairwise(names))
+    found = problem(tmp_path, f"  blocks:\n{deep}    b199: {{layers: [tanh]}}\n  layers: [b0]\n")
+    assert (found.fault, "32 deep" in found.message) == ("C12", True)
+
+
+def test_C24_repeats_within_repeats_do_not_explode(tmp_path: Path) -> None:
+    inner = "{repeat: {times: 1000000000, layers: [{repeat: {times: 1000, layers: [tanh]}}]}}"
+    found = problem(tmp_path, f"  layers: [{inner}, {{linear: 3}}]\n")
+    assert (found.fault, "more than 20,000 layers" in found.message) == ("C24", True)
 
 
 def test_all_names_that_lead_nowhere_are_told_at_once(tmp_path: Path) -> None:
