@@ -125,7 +125,8 @@ def build_metrics(
             wanted = metric.wanted(*_targets_of(dataset))
             if not _fits(wanted, output_shape):
                 text = f"needs outputs {with_batch(wanted)}, these are {with_batch(output_shape)}"
-                wrong.append(component.problem(text, fault="C23"))
+                hint = f"leave it out: it does not go with the outputs of {config.loss.name}"
+                wrong.append(component.problem(text, fault="C23", hint=hint))
     if wrong:
         raise ConfigError(wrong)
     return made

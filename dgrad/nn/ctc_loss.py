@@ -8,7 +8,7 @@ import numpy as np
 
 from dgrad import ops
 from dgrad.core.tensor import Tensor
-from dgrad.errors import ShapeError
+from dgrad.errors import DataError, ShapeError
 from dgrad.nn.loss import IGNORED, Loss, Reduction, raw
 from dgrad.registry import Range, losses
 
@@ -44,6 +44,20 @@ class CTCLoss(Loss):
         if len(targets) != 1:
             raise ShapeError("needs a sequence of classes for each row, the data has one class")
         return ("t", max(classes or 0, self.blank + 1))
+
+    def check_targets(self, targets: np.ndarray) -> None:
+        """They must be without the blank, and padded at the end."""
+        rows = np.flatnonzero((targets == self.blank).any(axis=1))
+        if len(rows):
+            raise DataError(
+                f"the targets of row {rows[0]} hold class {self.blank}, which is the blank of ctc; "
+                f"set blank to a number that is no class, such as how many classes there are",
+                fault="D08",
+            )
+        try:
+            _unpadded(targets, len(targets))
+        except ShapeError as error:
+            raise DataError(str(error), fault="D08") from error
 
     def forward(
         self, outputs: Any, targets: Any, input_lengths: Any = None, target_lengths: Any = None

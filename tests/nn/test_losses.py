@@ -215,6 +215,9 @@ def test_weights_of_another_length_are_refused(
         ("poisson_nll", [1, -1], ">= 0"),
         ("cross_entropy", [[0.5, 0.5], [0.9, 0.2]], r"row 1 are \[0.9, 0.2\], .* sum to 1"),
         ("cross_entropy", [[1.5, -0.5]], "row 0"),
+        ("ctc", [[1, 2], [3, 0]], "row 1 hold class 0, which is the blank"),
+        ("{ctc: 3}", [[1, 2], [3, 0]], "row 1 hold class 3, which is the blank"),
+        ("{ctc: 3}", [[1, 2], [-100, 0]], r"the end of a row only, row 1 of targets is"),
     ],
 )
 def test_D08_targets_that_do_not_suit(text: str, targets: list[Any], message: str) -> None:
