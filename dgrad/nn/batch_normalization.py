@@ -84,8 +84,10 @@ class BatchNorm(Module):
         assert self.num_batches_tracked is not None
         self.num_batches_tracked = np.asarray(self.num_batches_tracked + 1)
         share = 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
-        self.running_mean = (1 - share) * self.running_mean + share * mean
-        self.running_var = (1 - share) * self.running_var + share * count / (count - 1) * var
+        self.running_mean = (1 - share) * self.running_mean
+        self.running_mean += share * mean
+        self.running_var = (1 - share) * self.running_var
+        self.running_var += share * count / (count - 1) * var
 
     def extra_repr(self) -> str:
         """The channels, and what is not as by default."""

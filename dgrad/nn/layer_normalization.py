@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from dgrad.core.tensor import get_default_dtype
 from dgrad.errors import ParameterError, ShapeError
 from dgrad.nn.layout import channels_of, show_sizes
 from dgrad.nn.module import Module, Parameter
+from dgrad.nn.shapes import with_batch
 from dgrad.registry import Count, Positive, layers
 
 __all__ = ["GroupNorm", "InstanceNorm", "InstanceNorm1d", "InstanceNorm2d", "LayerNorm", "RMSNorm"]
@@ -183,7 +185,13 @@ class InstanceNorm(Module):
     @classmethod
     def infer(cls, *shapes: tuple[int, ...]) -> dict[str, Any]:
         """num_features: the length of the first axis after the batch. Raises ShapeError."""
-        return {"num_features": channels_of("instance_norm", shapes[0], *cls.places)}
+        channels = channels_of("instance_norm", shapes[0], *cls.places)
+        if math.prod(shapes[0][1:]) == 1:
+            got = with_batch(shapes[0])
+            raise ShapeError(
+                f"instance_norm: {got} has one value per channel, of which nothing is left"
+            )
+        return {"num_features": channels}
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -77,3 +77,16 @@ def test_the_names_of_pytorch_check_the_axes_when_they_infer() -> None:
         with pytest.raises(ShapeError, match="batch_norm: needs"):
             cls.infer(shape)
     assert repr(nn.BatchNorm2d(3, affine=False)) == "BatchNorm2d(num_features=3, affine=False)"
+
+
+def test_a_layer_that_has_trained_takes_a_state_back_and_keeps_its_dtypes() -> None:
+    layer = nn.BatchNorm(2)
+    before = layer.state_dict()
+    layer(rows().astype(np.float64))  # the statistics stay what a checkpoint holds
+    assert {k: v.dtype for k, v in layer.state_dict().items()} == {
+        k: v.dtype for k, v in before.items()
+    }
+    assert running(layer) != [before["running_mean"].tolist(), before["running_var"].tolist()]
+    layer.load_state_dict(before)
+    assert running(layer) == [before["running_mean"].tolist(), before["running_var"].tolist()]
+    assert layer.num_batches_tracked == 0

@@ -42,6 +42,7 @@ SHAPES = [
     ("layer_norm", ((),), r"layer_norm: needs inputs of shape \(batch, ..., features\)"),
     ("rms_norm", ((),), "rms_norm: needs"),
     ("{group_norm: 1}", ((),), r"needs \(batch, channels\)"),
+    ("instance_norm", ((4, 1, 1),), r"\(batch, 4, 1, 1\) has one value per channel"),
     ("instance_norm", ((4,),), r"needs \(batch, channels, length\)"),
 ]
 RANGES = [
