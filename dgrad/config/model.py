@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections import ChainMap
 from collections.abc import Sequence
 from typing import Any
@@ -107,7 +108,8 @@ class ModelBuilder:
             if layer.tie is not None:
                 _tie(layer, module, modules[layer.tie.text])
             with evaluating(module):
-                out: Tensor = module(*inputs)
+                run = functools.partial(module, *inputs)  # an op may refuse an argument as well
+                out: Tensor = layer.component.made(run) if layer.component else run()
             if not isinstance(out, Tensor):
                 raise ConfigError([_not_a_tensor(layer, out)])
             rows = inputs[0].shape[:1]

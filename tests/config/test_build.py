@@ -380,6 +380,15 @@ def test_an_unknown_amount_of_memory_limits_nothing(
     assert built(tmp_path).parameters
 
 
+def test_C08_an_argument_that_an_op_refuses_is_told_where_it_stands(tmp_path: Path) -> None:
+    layers = "reshape: [1, 8]\n    - max_pool1d: {kernel_size: 2, padding: 2}\n    - flatten"
+    with pytest.raises(ConfigError) as caught:
+        built(tmp_path, CLASSES.replace("dropout: 0.2", layers))
+    (problem,) = caught.value.problems
+    assert (problem.fault, problem.line, problem.column) == ("C08", 10, 45)
+    assert problem.message.startswith("model.layers[3].max_pool1d: padding must be so small")
+
+
 # ------------------------------------------------------------------------------------ batch norm
 
 
