@@ -24,7 +24,9 @@ class SelfAttention(MultiheadAttention):
     Second input, optional: a padding mask (n, t), True where a step is padding that none sees.
     dropout: the share of weights dropped in training. kv_heads: heads of k and v, shared by the
     heads of q (Ainslie et al. 2023). rotary: q and k turned by their positions (Su et al. 2021).
-    Weights as in PyTorch's MultiheadAttention: in_proj_weight, in_proj_bias, out_proj.
+    init: how the weights start, else from xavier_uniform and out_proj's from U(-k, k), k = 1 /
+    sqrt(embed_dim); out_init: out_proj's alone. PyTorch's state: in_proj_weight, in_proj_bias,
+    out_proj.
     """
 
     inferred: ClassVar[tuple[str, ...]] = ("embed_dim",)
@@ -83,7 +85,7 @@ class CrossAttention(MultiheadAttention):
 
     x: (n, t, embed_dim), memory: (n, s, kdim) -> (n, t, embed_dim): q from x, k and v from the
     memory (Vaswani et al. 2017, 3.2.3). Third input, optional: a padding mask (n, s), True where
-    the memory is padding that none sees. dropout, kv_heads and the weights as in self_attention.
+    the memory is padding that none sees. dropout, kv_heads, init and state as in self_attention.
     """
 
     inferred: ClassVar[tuple[str, ...]] = ("embed_dim", "kdim")

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dgrad.config import document
 from dgrad.config.document import load
 from dgrad.config.experiment import Experiment
+from dgrad.core.tensor import Tensor
+from dgrad.train.trainer import Trainer
 from tests.toys import forgetting
 
 CONFIG = """\
@@ -71,11 +74,28 @@ def _components() -> Iterator[None]:
         yield
 
 
+def built(folder: Path, model: str) -> Trainer:
+    (folder / "text.txt").write_text("one two three four " * 40)
+    (folder / "run.yaml").write_text(CONFIG + model.lstrip("\n"))
+    return Experiment.build(load(folder / "run.yaml")).trainer
+
+
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_a_model_of_tokens_learns_from_a_config(model: str, tmp_path: Path) -> None:
-    (tmp_path / "text.txt").write_text("one two three four " * 40)
-    (tmp_path / "run.yaml").write_text(CONFIG + model.lstrip("\n"))
-    trainer = Experiment.build(load(tmp_path / "run.yaml")).trainer
+    trainer = built(tmp_path, model)
     before = trainer.evaluate("val")["loss"]
     assert trainer.fit() == "done"
     assert trainer.evaluate("val")["loss"] < before / 2
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "masks and lengths"])
+def test_a_language_model_does_not_see_what_it_predicts(name: str, tmp_path: Path) -> None:
+    model = built(tmp_path, MODELS[name]).model.eval()
+    tokens = np.random.default_rng(0).integers(0, 10, size=(1, 6))
+    logits = model(Tensor(tokens)).data
+    for step in range(1, 6):
+        other = tokens.copy()
+        other[:, step] = (other[:, step] + 1) % 10
+        changed = model(Tensor(other)).data != logits
+        assert not changed[:, :step].any()
+        assert changed[:, step].any()
