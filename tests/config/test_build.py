@@ -385,7 +385,7 @@ def test_C08_an_argument_that_an_op_refuses_is_told_where_it_stands(tmp_path: Pa
     with pytest.raises(ConfigError) as caught:
         built(tmp_path, CLASSES.replace("dropout: 0.2", layers))
     (problem,) = caught.value.problems
-    assert (problem.fault, problem.line, problem.column) == ("C08", 10, 45)
+    assert (problem.fault, problem.line, problem.column) == ("C08", 11, 45)
     assert problem.message.startswith("model.layers[3].max_pool1d: padding must be so small")
 
 
