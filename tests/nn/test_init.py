@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import dgrad
-from dgrad import nn
-from dgrad.errors import ParameterError, ShapeError
+from dgrad import nn, registry
+from dgrad.errors import GraphError, ParameterError, ShapeError
 from dgrad.nn import init
 
 SHAPE = (60, 20, 2, 3)  # fan_in 120, fan_out 360
@@ -143,3 +143,20 @@ def test_wrong_arguments_are_named():
     for scheme in (init.xavier_normal_, init.kaiming_uniform_, init.orthogonal_):
         with pytest.raises(ShapeError, match="two axes"):
             scheme(nn.Parameter(np.empty(3)))
+
+
+REQUIRED = {"constant": {"val": 0.5}, "sparse": {"sparsity": 0.3}}
+
+
+@pytest.mark.parametrize("name", registry.initialisers)
+def test_every_initialiser_fills_all_of_the_array_that_is_there(name):
+    shape = (6, 5, 3) if name == "dirac" else (6, 5)
+    weight = nn.Parameter(np.full(shape, np.nan, np.float32))
+    array = weight.data
+    out = dgrad.Tensor(np.ones(shape, np.float32), requires_grad=True) * weight
+    registry.initialisers[name](weight, **REQUIRED.get(name, {}))
+    assert weight.data is array
+    assert np.isfinite(array).all()
+    assert getattr(init, f"{name}_") is registry.initialisers[name]
+    with pytest.raises(GraphError, match="an initialisation"):
+        out.sum().backward()
