@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from collections.abc import Mapping as Dict
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
 from dgrad.config.blocks import expanded
-from dgrad.config.marks import Mark, problem, quote
+from dgrad.config.marks import Mark, problem, quote, suggest
 from dgrad.config.scalars import FAILED, Spot
 from dgrad.config.schema import read_component, reads
 from dgrad.config.signature import parameters
-from dgrad.config.tree import Mapping, Node, Scalar, Sequence
+from dgrad.config.tree import Entry, Mapping, Node, Scalar, Sequence
 from dgrad.config.values import Component
 from dgrad.errors import Problem
 from dgrad.registry import LayerList as LayerListHint
@@ -152,41 +153,52 @@ def read_layers(node: Node, hint: LayerListHint, at: Spot) -> Any:
 
 def _read(node: Node, at: Spot) -> Any:
     """One Layer."""
-    if not isinstance(node, Mapping) or not any(key in node.entries for key in _KEYS):
-        component = _component(node, at)
-        mark = node.mark
-        return (component and Layer(component=component, mark=mark, where=at.where)) or FAILED
-    own = {key: entry for key, entry in node.entries.items() if key in _KEYS}
-    rest = {key: entry for key, entry in node.entries.items() if key not in _KEYS}
-    names = {
+    own: dict[str, Entry] = {}
+    if isinstance(node, Mapping):
+        own = {key: entry for key, entry in node.entries.items() if key in _KEYS}
+        node = Mapping({k: e for k, e in node.entries.items() if k not in _KEYS}, node.mark)
+    names = _names(own, at)
+    if "reuse" in own:
+        fits = _is_reuse_alone(node, own, at)
+        if names is None or not fits:
+            return FAILED
+        return Layer(component=None, mark=own["reuse"].key_mark, where=f"{at.where}.reuse", **names)
+    component = _component(node, at)
+    if names is None or component is None:
+        return FAILED
+    return Layer(component=component, mark=component.mark, where=component.where, **names)
+
+
+def _names(own: Dict[str, Entry], at: Spot) -> dict[str, Any] | None:
+    """The fields of a Layer that stand beside its component; None when one is wrong."""
+    found = {
         key: _name(entry.value, at.inside(key), is_new=key == "id")
         for key, entry in own.items()
         if key != "from"
     }
-    sources = _sources(own["from"].value, at.inside("from")) if "from" in own else ()
-    component = None
-    if "reuse" not in own or rest:
-        if "reuse" in own:
-            kind = quote(next(iter(rest)), name=True)
-            message = f"a layer is either {kind} or the reuse of another one"
-            at.fail("C22", own["reuse"].key_mark, message, "write only one of the two")
-            return FAILED
-        component = _component(Mapping(rest, node.mark), at)
-        if component is None:
-            return FAILED
-    elif "tie" in own:
+    if "from" in own:
+        found["sources"] = _sources(own["from"].value, at.inside("from"))
+    return None if any(value is FAILED for value in found.values()) else found
+
+
+def _is_reuse_alone(node: Node, own: Dict[str, Entry], at: Spot) -> bool:
+    """Whether nothing stands beside `reuse` that makes another layer of it."""
+    mark = own["reuse"].key_mark
+    if isinstance(node, Mapping) and node.entries:
+        kind = quote(next(iter(node.entries)), name=True)
+        message = f"a layer is either {kind} or the reuse of another one"
+        at.fail("C22", mark, message, "write only one of the two")
+        return False
+    if "tie" in own:
         message = "reuse shares all parameters already"
-        return at.fail("C22", own["tie"].key_mark, message, "leave out tie")
-    if sources is FAILED or any(name is FAILED for name in names.values()):
-        return FAILED
-    mark = own["reuse"].key_mark if component is None else component.mark
-    where = f"{at.where}.reuse" if component is None else component.where
-    return Layer(component=component, sources=sources, mark=mark, where=where, **names)
+        at.fail("C22", own["tie"].key_mark, message, "leave out tie")
+        return False
+    return True
 
 
 def _component(node: Node, at: Spot) -> Component | None:
     """The component of an item, which may be a use of a block."""
-    if isinstance(node, Mapping) and len(node.entries) == 1 and _misplaced(node, at):
+    if isinstance(node, Mapping) and _is_misplaced(node, at):
         return None
     block = expanded(node, at)
     if block is FAILED:
@@ -196,19 +208,33 @@ def _component(node: Node, at: Spot) -> Component | None:
     return read_component(layers, node, at)
 
 
-def _misplaced(node: Mapping, at: Spot) -> bool:
-    """Whether id, from or tie stand among the layer's own arguments, which is a problem."""
-    ((kind, entry),) = node.entries.items()
-    if kind not in layers or not isinstance(entry.value, Mapping):
+def _is_misplaced(node: Mapping, at: Spot) -> bool:
+    """Whether something stands beside a layer that belongs inside, or the other way round."""
+    kinds = [kind for kind in node.entries if kind in layers or kind in at.blocks]
+    if len(kinds) != 1:
         return False
-    keys = [
-        key for key in _KEYS if key in entry.value.entries and key not in parameters(layers[kind])
-    ]
-    for key in keys:
+    (kind,) = kinds
+    before, value = len(at.problems), node.entries[kind].value
+    for key in node.entries.keys() - {kind}:
+        message = f"unknown key {quote(key, name=True)} beside {kind}"
+        takes = f"beside a layer stand id, from, tie; its arguments inside: {{{kind}: {{...}}}}"
+        hint = f"{suggest(key, _KEYS)}   {takes}".strip()
+        at.fail("C01", node.entries[key].key_mark, message, hint)
+    inside = value.entries if isinstance(value, Mapping) and kind in layers else {}
+    for key in inside.keys() & {*_KEYS} - parameters(layers[kind]).keys() if inside else ():
         message = f"{quote(key)} stands beside the layer, not among its arguments"
         hint = f"write   - {{{kind}: ..., {key}: ...}}"
-        at.inside(kind).fail("C02", entry.value.entries[key].key_mark, message, hint)
-    return bool(keys)
+        at.inside(kind).fail("C02", inside[key].key_mark, message, hint)
+    if kind in layers and _names_layers(value) and getattr(layers[kind], "arity", (1,))[0] > 1:
+        hint = f"write   - {{{kind}, from: [...]}}"
+        at.inside(kind).fail("C02", value.mark, "what it takes stands under from", hint)
+    return len(at.problems) > before
+
+
+def _names_layers(node: Node) -> bool:
+    """Whether it is a list of words."""
+    items = node.items if isinstance(node, Sequence) else []
+    return bool(items) and all(isinstance(i, Scalar) and isinstance(i.value, str) for i in items)
 
 
 def _name(node: Node, at: Spot, *, is_new: bool) -> Any:

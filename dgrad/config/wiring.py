@@ -144,7 +144,7 @@ class _List:
         if number is None:
             known = [*self.outer, *(n for n, at in self.ids.items() if at < i)]
             there = f"there is: {', '.join([PREVIOUS, *self.inputs, *known])}"
-            hint = f"{suggest(text, known)}   {there}".strip()
+            hint = f"{suggest(text, [PREVIOUS, INPUT, *known])}   {there}".strip()
             self._note(layer, name, f"no layer before it has the id {quote(text)}", hint)
         elif way := self._way(number, i):
             hint = "a network cannot go in circles: take an earlier layer"

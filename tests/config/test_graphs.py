@@ -303,6 +303,17 @@ MALFORMED = {
     "two layers in one": (
         "- {linear: 3, tanh, id: a}", 1, 15, "C03", "the name of one layer, got the keys", "",
     ),
+    "misspelt from": (
+        "- {linear: 3, form: input}", 1, 15, "C01", 'unknown key "form" beside linear',
+        'did you mean "from"?   beside a layer stand id, from, tie',
+    ),
+    "misspelt previous": (
+        "- {linear: 3, from: previos}", 1, 21, "C22", "no layer before it", 'mean "previous"?',
+    ),
+    "inputs among the arguments": (
+        "- {linear: 3, id: a}\n- {concat: [a, previous]}\n- {linear: 3, from: a}",
+        2, 12, "C02", "what it takes stands under from", "write   - {concat, from: [...]}",
+    ),
     "id alone": ("- {id: a}\n- linear: 3", 1, 3, "C03", "the name of a layer", ""),
     "reuse with a layer": (
         "- {linear: 3, id: a}\n- {reuse: a, tanh}", 2, 4, "C22", "the reuse of another one", "",
