@@ -156,9 +156,7 @@ def test_C08_C22_arguments_of_a_reader_are_placed(tmp_path: Path) -> None:
         found = refused(tmp_path, ADDITION.replace("addition: 3", f"addition: {arguments}"))
         assert (found.fault, found.line, found.column) == (fault, 2, column)
         assert told in found.message
-    text = NUMBERS.replace("target: y", "target: [y, b]").replace(
-        "loss: mse", "loss: cross_entropy"
-    )
+    text = NUMBERS.replace("target: y", "target: [y, b]").replace("loss: mse", "loss: nll")
     found = refused(tmp_path, text.replace("metrics: [mae, rmse, r2]", "metrics: [accuracy]"))
     assert (found.fault, found.line, found.column) == ("C08", 2, 36)
     assert "a single column, as it holds classes" in found.message
