@@ -212,7 +212,14 @@ class Trainer:
             self.gradient.clip(inputs, targets, progress.step)
             return value
 
-        optimizer.scale_lr(self.schedule(progress.step))
+        factor = self.schedule(progress.step)
+        if not 0 <= factor < math.inf:
+            raise DivergedError(
+                f"the schedule gave the factor {factor} for step {progress.step + 1}; nothing was "
+                f"updated. A factor must be finite and not negative",
+                fault="T07",
+            )
+        optimizer.scale_lr(factor)
         value = float(optimizer.step(closure))
         progress.step += 1
         progress.loss = value

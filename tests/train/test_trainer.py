@@ -632,6 +632,18 @@ def test_T02_a_parameter_that_is_not_finite_is_named_and_not_saved() -> None:
     assert (e.value.fault, saves.made) == ("T02", [])
 
 
+@pytest.mark.parametrize("factor", [-0.1, math.nan, math.inf])
+def test_T07_a_rate_that_is_none_stops_before_the_update(factor: float) -> None:
+    t = trainer(schedule=lambda step: factor if step == 1 else 1.0)
+    x, y = next(iter(t.batches.epoch(0)))
+    t.train_step(x, y)
+    before = weights(t)
+    with pytest.raises(DivergedError, match=r"the schedule gave the factor \S+ for step 2;") as e:
+        t.train_step(x, y)
+    assert e.value.fault == "T07"
+    np.testing.assert_array_equal(weights(t), before)
+
+
 def test_T08_optimizer_state_that_is_not_finite_is_named_and_not_saved() -> None:
     t = trainer(epochs=1, optimizer=OPTIMIZERS["sgd"])
     saves, arrays = Saves(t.progress), t.optimizer.state_arrays

@@ -22,8 +22,9 @@ class Chain(Schedule):
 
     Each begins at its step 0 and knows its own stretch as the whole run: percentages are of that.
     milestones: one less than schedules, increasing, counted from the warm-up.
-    schedules: in Python, functions of (total_steps=, steps_per_epoch=, lr=) that return one, such
-    as `functools.partial(Cosine, final=0.1)`.   PyTorch's SequentialLR.
+    For example `chain: {schedules: [{linear: {start_factor: 0.1}}, cosine], milestones: [5%]}`;
+    in Python schedules are functions of (total_steps=, steps_per_epoch=, lr=) that return one,
+    such as `functools.partial(Cosine, final=0.1)`.   PyTorch's SequentialLR.
     """
 
     def __init__(
