@@ -87,7 +87,8 @@ def check_monitored(config: Config, trainer: Trainer) -> None:
 
 
 def doubts_about_lengths(config: Config, per_epoch: int) -> Iterator[str]:
-    """Lengths of the schedule that are allowed, and seldom meant."""
+    """Lengths that are allowed, and seldom meant."""
+    yield from _doubts_about_averages(config, per_epoch)
     if config.train.epochs is None:
         return  # a run that is counted in steps means steps
     for name in ("step_size", "milestones", "first_length"):
@@ -97,3 +98,17 @@ def doubts_about_lengths(config: Config, per_epoch: int) -> Iterator[str]:
                 steps = f"{size.amount} optimizer step{'s' if size.amount > 1 else ''}"
                 meant = f"{size.amount} epoch{'s' if size.amount > 1 else ''}"
                 yield f"{name}: {size} means {steps}; write '{meant}' if you mean epochs"
+
+
+def _doubts_about_averages(config: Config, per_epoch: int) -> Iterator[str]:
+    ema, swa = config.train.ema, config.train.swa
+    total = config.train.total_steps(per_epoch)
+    if ema is not None and 1 / (1 - ema.decay) > total:
+        yield (
+            f"ema: decay {ema.decay:g} is over about {1 / (1 - ema.decay):,.0f} steps, the run has "
+            f"{total:,}: its first weights will count the most; use a lower decay"
+        )
+    if swa is None:
+        return
+    if swa.start.steps(total, per_epoch) + swa.every.steps(total, per_epoch) > total:
+        yield f"swa averages the weights of one step alone: from {swa.start}, every {swa.every}"

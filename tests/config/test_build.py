@@ -334,6 +334,24 @@ def test_a_bare_number_where_epochs_may_be_meant(
     assert data.warnings == []
 
 
+@pytest.mark.parametrize(
+    ("given", "doubt"),
+    [
+        ("ema={decay: 0.99}", "ema: decay 0.99 is over about 100 steps, the run has 9: its first"),
+        ("ema={decay: 0.8}", None),
+        (
+            "swa={start: 8, every: 2 steps}",
+            "swa averages the weights of one step alone: from 8, ev",
+        ),
+        ("swa={start: 7, every: 2 steps}", None),
+    ],
+)
+def test_an_average_that_averages_nothing(given: str, doubt: str | None, tmp_path: Path) -> None:
+    config, data = loaded(tmp_path, CLASSES, f"train.{given}")
+    build_trainer(config, data)
+    assert [text[: len(doubt or "")] for text in data.warnings] == ([doubt] if doubt else [])
+
+
 def test_without_validation_rows_the_training_loss_stands_in(tmp_path: Path) -> None:
     trainer = built(tmp_path, CLASSES, "data.split.val=0")
     assert (trainer.settings.best, list(trainer.splits)) == ("train/loss", ["train", "test"])
