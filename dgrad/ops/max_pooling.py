@@ -151,6 +151,9 @@ def give_to_first(g: Any, x: Any, rows: Any, columns: Any) -> Any:
 def _give_fast(g: Any, x: Any, out: Any, windows: Windows) -> Any:
     """The same by a comparison for each kernel element, 20 times faster than by places."""
     (h, w), (top, left) = windows.size, windows.before
+    (rows, inside_rows), (columns, inside_columns) = windows.pixels()
+    if np.isnan(out).any():  # equal to nothing
+        return give_to_first(g, x, rows, columns)
     if g.strides != out.strides:  # loops over two orders of memory take three times this copy
         g, given = np.empty_like(out, g.dtype), g
         g[...] = given
@@ -158,19 +161,19 @@ def _give_fast(g: Any, x: Any, out: Any, windows: Windows) -> Any:
     given = _room(padded, padded.shape[-2:])
     if windows.tiled != padded.shape[-2:]:  # else every pixel is written below
         given.fill(0)
-    (_, rows), (_, columns) = windows.pixels()
-    free = np.ones_like(out, bool)  # windows whose largest element has not been met
     *others, (_, _, last) = windows.taps(0, windows.out[0])
+    free: Any = None  # windows whose largest element has not been met
     for i, j, place in others:
-        met = padded[(..., *place)]
-        here = np.equal(met, out)
-        here |= np.isnan(met)
+        here = np.equal(padded[(..., *place)], out)
         if padded is not x:  # -inf in the padding is not the -inf of the image
-            here &= rows[i][:, None] & columns[j]
-        here &= free
-        free ^= here
+            here &= inside_rows[i][:, None] & inside_columns[j]
+        if free is None:
+            free = ~here
+        else:
+            here &= free
+            free ^= here
         _add_where(given[(..., *place)], g, here, windows)
-    _add_where(given[(..., *last)], g, free, windows)
+    _add_where(given[(..., *last)], g, np.ones_like(out, bool) if free is None else free, windows)
     return given[..., top : top + h, left : left + w]
 
 
