@@ -37,6 +37,27 @@ def test_kinks(function: Any, at: list[float], expected: list[float]) -> None:
     np.testing.assert_allclose(gradient(function, at), expected, rtol=1e-15)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize(
+    "see",
+    [
+        lambda x: x,
+        lambda x: x.transpose(2, 0, 1),
+        lambda x: x[:, :, ::-1],
+        lambda x: x[:, :, 1:],
+        lambda x: np.broadcast_to(x[:, :1], x.shape),
+    ],
+)
+def test_relu_of_a_large_array_is_that_of_its_elements(see: Any, dtype: Any) -> None:
+    whole = np.random.default_rng(3).normal(size=(3, 50, 1001)).astype(dtype)
+    whole[0, 0, :3] = np.nan, -np.inf, -0.0
+    x = see(whole)
+    out = ops.relu(x)
+    assert x.size > 1 << 17
+    assert out.dtype == dtype
+    np.testing.assert_array_equal(out, np.where(np.isnan(x) | (x > 0), x, 0))
+
+
 def test_second_derivatives_at_the_kink_of_exponential_units_are_those_of_the_left() -> None:
     np.testing.assert_allclose(gradient(lambda x: ops.elu(x, alpha=3.0), [0.0], order=2), [3.0])
     np.testing.assert_allclose(gradient(lambda x: ops.celu(x, alpha=4.0), [0.0], order=2), [0.25])
