@@ -64,7 +64,7 @@ def build_trainer(config: Config, data: LoadedData) -> Trainer:
         config.schedule,
         total_steps=config.train.total_steps(per_epoch),
         steps_per_epoch=per_epoch,
-        lr=optimizer.param_groups[0]["lr"],
+        lr=optimizer.defaults["lr"],  # which groups may override
     )
     if isinstance(schedule, Plateau):
         schedule.metric = monitored(schedule.metric, splits)

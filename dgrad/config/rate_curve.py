@@ -46,7 +46,7 @@ def rate_curve(config: Config) -> RateCurve:
         config = with_data(config, data)
         per_epoch = steps_per_epoch(config, len(data.split.train))
     total = config.train.total_steps(per_epoch or 1)
-    groups = (("all parameters", float(config.optimizer.arguments.get("lr", 1.0))),)
+    groups = tuple(_groups(config))
     schedule = build_schedule(
         config.schedule, total_steps=total, steps_per_epoch=per_epoch or 1, lr=groups[0][1]
     )
@@ -55,6 +55,18 @@ def rate_curve(config: Config) -> RateCurve:
         note = f"plateau lowers the rate when {schedule.metric} no longer improves: not shown"
     factors = np.array([schedule(step) for step in range(total)], np.float64)
     return RateCurve(factors, groups, per_epoch, getattr(schedule, "warmup", 0), note)
+
+
+def _groups(config: Config) -> Iterator[tuple[str, float]]:
+    """(name, lr): the optimizer's own, and of the groups with another."""
+    arguments = config.optimizer.arguments
+    own = float(arguments.get("lr", 1.0))
+    groups = [group for group in arguments.get("groups", ()) if not group.get("freeze")]
+    others = [group for group in groups if group.get("lr", own) != own]
+    yield "all others" if others else "all parameters", own
+    for group in others:
+        match = group["match"]
+        yield match if isinstance(match, str) else " ".join(match), float(group["lr"])
 
 
 def _asks_for_data(config: Config) -> bool:

@@ -63,8 +63,8 @@ def range_test(
 
     Smith 2017, "Cyclical learning rates for training neural networks", section 3.3. The smoothed
     loss is a running mean in which each new loss has the share `smooth`, without bias to its
-    start. Groups keep the ratios of their rates. Afterwards the trainer is as it was.
-    Raises ParameterError.
+    start. The rates are the optimizer's own; groups keep their ratio to it. Afterwards the
+    trainer is as it was. Raises ParameterError.
     """
     for name, value, holds, expected in (
         ("start", start, 0 < start < math.inf, "a rate > 0"),
@@ -76,7 +76,7 @@ def range_test(
             raise ParameterError("range test", name, expected, value)
     before, progress = trainer.tensors(), trainer.progress
     schedule, average = trainer.schedule, trainer.average
-    base = trainer.optimizer.param_groups[0]["initial_lr"]
+    base = trainer.optimizer.defaults["lr"]
     rates = np.geomspace(start, end, steps)
     trainer.progress, trainer.average = Progress(), None
     trainer.schedule = lambda step: float(rates[step] / base)

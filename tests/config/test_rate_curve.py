@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,18 @@ def test_the_data_are_read_where_they_matter_only(
         return
     found = rate_curve(config)
     assert (len(found.factors), found.steps_per_epoch) == (20, None)
+
+
+def test_groups_with_a_rate_of_their_own_are_told(tmp_path: Path) -> None:
+    config = load(write_toy(tmp_path))
+    groups = [
+        {"match": ["*.bias", "norm"], "lr": 0.1},
+        {"match": "linear.weight", "lr": 0.05},
+        {"match": "linear_2.*", "lr": 0.2, "freeze": True},
+    ]
+    arguments = {**config.optimizer.arguments, "groups": groups}
+    config = replace(config, optimizer=replace(config.optimizer, arguments=arguments))
+    assert rate_curve(config).groups == (("all others", 0.05), ("*.bias norm", 0.1))
 
 
 def test_what_a_plateau_does_is_not_shown(tmp_path: Path) -> None:

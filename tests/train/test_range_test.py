@@ -48,7 +48,7 @@ def test_the_rate_grows_geometrically_and_groups_keep_their_ratio() -> None:
     t.train_step = kept  # type: ignore[method-assign]
     found = range_test(t, start=1e-5, end=1e-1, steps=9)
     np.testing.assert_allclose(found.rates, np.geomspace(1e-5, 1e-1, 9), rtol=1e-12)
-    np.testing.assert_allclose([each[0] for each in seen], found.rates, rtol=1e-12)
+    np.testing.assert_allclose([each[1] for each in seen], found.rates, rtol=1e-12)
     np.testing.assert_allclose([first / second for first, second in seen], 5.0)
     assert not found.diverged
     assert len(found.losses) == len(found.smoothed) == 9
