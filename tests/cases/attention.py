@@ -47,16 +47,12 @@ def _attention(
 
 
 def _joined(qkv: Any, mask: Any = None, num_heads: int = 1, **params: Any) -> Any:
-    """Each head by itself."""
-    width = qkv.shape[-1] // 3 // num_heads
-    parts = np.split(qkv, qkv.shape[-1] // (width or 1), -1) if width else [qkv] * 3 * num_heads
-    outs = []
-    for h in range(num_heads):
-        seen = mask
-        if mask is not None and mask.ndim > 2:
-            seen = mask[..., h if mask.shape[-3] > 1 else 0, :, :]
-        outs.append(_attention(*parts[h::num_heads], seen, **params))
-    return np.concatenate(outs, -1)
+    """Taken apart, all heads attended to, put together by hand."""
+    d = qkv.shape[-1] // (3 * num_heads)
+    heads = [qkv[..., i * d : (i + 1) * d] for i in range(3 * num_heads)]
+    parts = [np.stack(heads[i * num_heads : (i + 1) * num_heads], axis=-3) for i in range(3)]
+    out = _attention(*parts, mask, **params)
+    return np.concatenate([out[..., i, :, :] for i in range(num_heads)], axis=-1)
 
 
 def _rotated(x: Any, offset: int = 0, base: float = 10000.0, inverse: bool = False) -> Any:
@@ -142,6 +138,15 @@ CASES: dict[str, list[Case]] = {
         Case(normal(2, 4, 12), normal(2, 1, 1, 4), num_heads=2),
         Case(normal(2, 4, 12), normal(2, 4, 4), num_heads=2, is_causal=True, torch=False),
         Case(normal(2, 4, 12), normal(1, 4, 4), num_heads=2),
+        Case(
+            normal(2, 4, 12),
+            SQUARE & ~np.eye(4, dtype=bool),
+            num_heads=2,
+            is_causal=True,
+            dropout_p=0.5,
+            key=KEY,
+            torch=False,
+        ),
         Case(normal(12, 3).T[:, ::2], num_heads=2, is_causal=True),
         Case(repeated(normal(3, 12), 2), num_heads=4),
         Case(normal(3, 3), num_heads=1),
