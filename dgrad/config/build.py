@@ -15,6 +15,7 @@ from dgrad.config.document import Config
 from dgrad.config.marks import Problems
 from dgrad.config.model import build_model, refuse_lone_row, without_gradient
 from dgrad.config.objectives import build_loss, build_metrics, doubts_about_loss
+from dgrad.config.parameter_groups import build_optimizer, empty_groups
 from dgrad.config.rates import build_schedule
 from dgrad.config.schema import resolve_references
 from dgrad.config.settings import (
@@ -59,7 +60,9 @@ def build_trainer(config: Config, data: LoadedData) -> Trainer:
     splits = data.examples(output_shape, config.train.dtype)
     refuse_lone_row(config, model, trial, len(splits["train"]))
     per_epoch = steps_per_epoch(config, len(splits["train"]))
+    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     optimizer = _optimizer(config, model)
+    frozen = {name for name, p in trained if not p.requires_grad}
     schedule = build_schedule(
         config.schedule,
         total_steps=config.train.total_steps(per_epoch),
@@ -69,7 +72,9 @@ def build_trainer(config: Config, data: LoadedData) -> Trainer:
     if isinstance(schedule, Plateau):
         schedule.metric = monitored(schedule.metric, splits)
     data.warnings.extend(_doubts(config, per_epoch))
+    data.warnings.extend(empty_groups(config, model))
     unreached = without_gradient(config, model, loss, out, splits["train"].targets[TRIAL])
+    unreached = [name for name in unreached if name not in frozen]
     if unreached:
         data.warnings.append(f"no gradient of the loss reaches {', '.join(unreached)}")
     trainer = Trainer(
@@ -100,7 +105,7 @@ def _optimizer(config: Config, model: Module) -> Any:
         message = "the model has no parameters, so there is nothing to train"
         last = config.model.layers[-1]
         raise ConfigError([last.problem(message, fault="T06", hint="add a linear layer")])
-    optimizer = config.optimizer.make(params=parameters)
+    optimizer = build_optimizer(config, model)
     held = sum(p.data.nbytes for p in parameters)
     averages = 1.5 if config.train.ema or config.train.swa else 0  # one, and what it is moved by
     # Gradients and state, and copies of all while saving.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from dgrad.config.blocks import BlockDefinition, read_blocks
 from dgrad.config.layer_list import LayerList, read_layers
 from dgrad.config.marks import Problems, quote, suggest
 from dgrad.config.overrides import apply_overrides
+from dgrad.config.patterns import mentions
 from dgrad.config.plugins import load_plugin
 from dgrad.config.scalars import Spot
 from dgrad.config.schema import bind, component, convert
@@ -154,7 +156,10 @@ def _reader(node: Mapping, own: set[str], problems: Problems, where: str) -> Com
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """The layers, first to last; blocks that the config defines stand where they are used."""
+    """The layers, first to last; blocks that the config defines stand where they are used.
+
+    What the layers take is told by dgrad.config.wiring, once all of the config is read.
+    """
 
     layers: LayerList
     blocks: dict[str, BlockDefinition] = field(default_factory=dict, compare=False, repr=False)
@@ -180,10 +185,7 @@ class Model:
             blocks = read_blocks(node.entries["blocks"].value, at.inside("blocks"))
             at = dataclasses.replace(at, blocks=blocks)
         layers = read_layers(node.entries["layers"].value, LayerListHint(), at.inside("layers"))
-        if len(problems) > before:
-            return None
-        wired = wire(layers, problems)
-        return cls(layers=wired, blocks={**at.blocks}) if len(problems) == before else None
+        return cls(layers=layers, blocks={**at.blocks}) if len(problems) == before else None
 
     def plain(self) -> dict[str, Any]:
         """The section as a config writes it; blocks stand where they are used."""
@@ -262,6 +264,10 @@ def from_text(
         data = arguments["data"]
         reader = with_task(data.reader, arguments["loss"], problems)
         arguments["data"] = dataclasses.replace(data, reader=reader)
+    if arguments.get("model"):
+        model, optimizer = arguments["model"], arguments.get("optimizer")
+        wired = wire(model.layers, problems, functools.partial(mentions, optimizer))
+        arguments["model"] = dataclasses.replace(model, layers=wired)
     problems.raise_if_any()
     return Config(**arguments, path=path, text=text, tree=tree)
 

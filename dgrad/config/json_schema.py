@@ -15,7 +15,7 @@ from dgrad import registry
 from dgrad.config.blocks import BlockDefinition
 from dgrad.config.catalog import KINDS
 from dgrad.config.document import Config, Sections, Split, register_shipped
-from dgrad.config.signature import LISTS, MAPPINGS, Choice, describe, parameters, writable
+from dgrad.config.signature import LISTS, MAPPINGS, Choice, Partial, describe, parameters, writable
 from dgrad.config.values import to_plain
 from dgrad.registry import LayerList, Range, Registry
 
@@ -207,6 +207,8 @@ def _hinted(hint: Any, ranges: tuple[Range, ...] = ()) -> Schema:
         for extra in parts[1:]:
             if isinstance(extra, LayerList):
                 return _layer_list(may_be_empty=extra.may_be_empty)
+            if isinstance(extra, Partial):
+                return _partial(extra.keys)
             if isinstance(extra, Registry | Choice):
                 return _component(extra.registry if isinstance(extra, Choice) else extra)
         return _hinted(parts[0], tuple(each for each in parts[1:] if isinstance(each, Range)))
@@ -268,3 +270,9 @@ def _dataclass(hint: Any) -> Schema:
     }
     required = [name for name, each in taken.items() if each.default is None]
     return schema | ({"required": required} if required else {})
+
+
+def _partial(keys: Any) -> Schema:
+    schema = _dataclass(keys)
+    plain = {name: _hinted(each.hint) for name, each in parameters(keys).items()}
+    return schema | {"properties": plain}

@@ -18,6 +18,7 @@ from dgrad.config.signature import (
     Choice,
     Example,
     Parameter,
+    Partial,
     describe,
     parameters,
     writable,
@@ -274,6 +275,17 @@ def _missing(parameter: Parameter, mark: Mark, at: Spot) -> None:
         if isinstance(extra, Example):
             example = f"for example   {extra.text}"
     at.fail("C03", mark, f"{quote(parameter.name)} is missing", example)
+
+
+@reads(Partial)
+def _read_partial(node: Node, marker: Partial, at: Spot) -> Any:
+    """What a mapping writes of a dataclass's keys, as a dict."""
+    if not isinstance(node, Mapping):
+        hint = f"it takes: {', '.join(parameters(marker.keys))}"
+        return at.expected("C03", node, "a mapping", hint)
+    before = len(at.problems)
+    values = bind(marker.keys, node, at.problems, at.where)
+    return FAILED if len(at.problems) > before else {name: values[name] for name in node.entries}
 
 
 # ---------------------------------------------------------------------------- components by name

@@ -20,6 +20,7 @@ __all__ = [
     "Choice",
     "Example",
     "Parameter",
+    "Partial",
     "describe",
     "parameters",
     "writable",
@@ -42,6 +43,13 @@ class Choice:
 
     registry: Registry[Any]
     supplied: Iterable[str] | Callable[[Any], Iterable[str]] | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Partial:
+    """`Annotated[dict, Partial(keys)]`: those keys of a dataclass that a mapping writes."""
+
+    keys: type
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +109,22 @@ def writable(
     filled = {*supplied}
     free = {name: each for name, each in parameters(target).items() if name not in filled}
     known = {name: dataclasses.replace(free.pop(name), data=from_data[name]) for name in from_data}
-    return free | known
+    return free | known | _group_parameters(target)
+
+
+@functools.cache
+def _group_parameters(target: Callable[..., Any]) -> dict[str, Parameter]:
+    """The keys that every optimizer takes besides its own; dgrad.config.parameter_groups."""
+    if not getattr(target, "takes_groups", False):
+        return {}
+    own = {name: p for name, p in parameters(target).items() if name != "params"}
+    patterns = str | list[str]
+    keys: list[tuple[str, Any] | tuple[str, Any, Any]] = [("match", patterns)]
+    keys += [("freeze", bool, False), *((name, p.hint, None) for name, p in own.items())]
+    group = dataclasses.make_dataclass("Group", keys, kw_only=True)
+    hint = list[Annotated[dict[str, Any], Partial(group)]]
+    decay = {"no_decay": Parameter("no_decay", patterns, list)} if "weight_decay" in own else {}
+    return {**decay, "groups": Parameter("groups", hint, list)}
 
 
 def _same(value: Any) -> Any:

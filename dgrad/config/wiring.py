@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,13 +14,17 @@ from dgrad.config.values import Component
 __all__ = ["captured_by", "inputs_of", "layer_names", "lists_in", "wire"]
 
 
-def wire(layers: LayerList, problems: Problems) -> LayerList:
+def wire(
+    layers: LayerList, problems: Problems, is_used: Callable[[str], bool] = lambda id: False
+) -> LayerList:
     """The model's layers with their wiring; problems of the names in it are noted.
+
+    is_used: whether an id stands elsewhere in the config.
 
     C22: an id that is unknown, taken, used nowhere, or leads in a circle; a result that nothing
     uses; more or fewer inputs than a layer takes.
     """
-    return _List(layers, (INPUT,), {}, problems).wired()
+    return _List(layers, (INPUT,), {}, problems, is_used).wired()
 
 
 def lists_in(component: Component) -> Iterator[LayerList]:
@@ -70,6 +74,7 @@ class _List:
     inputs: tuple[str, ...]
     outer: Mapping[str, Layer]
     problems: Problems
+    is_used: Callable[[str], bool]
     used: set[str] = field(default_factory=set)  # ids, of it and from outside, that stand somewhere
     captured: dict[str, None] = field(default_factory=dict)
 
@@ -180,7 +185,7 @@ class _List:
                 return type(value)([inner(each) for each in value])
             if not isinstance(value, LayerList):
                 return value
-            listed = _List(value, names, visible, self.problems)
+            listed = _List(value, names, visible, self.problems, self.is_used)
             made = listed.wired()
             self.used |= listed.used - listed.ids.keys()
             return made
@@ -233,9 +238,10 @@ class _List:
         """Every id must be used somewhere, and every result but the last by another layer."""
         for i, (layer, label) in enumerate(zip(self.layers, self.labels, strict=True)):
             last = i == len(self.layers) - 1
-            if layer.id is not None and layer.id.text not in self.used:
+            text = layer.id.text if layer.id else None
+            if layer.id and text and text not in self.used and not self.is_used(text):
                 hint = "remove it, or name it in a later layer's from, tie or reuse"
-                self._note(layer, layer.id, f"the id {quote(layer.id.text)} is used nowhere", hint)
+                self._note(layer, layer.id, f"the id {quote(text)} is used nowhere", hint)
             elif not last and label not in results:
                 message = "nothing uses its result: the next layer takes another one"
                 hint = "give it an id that a later layer names in its from, or remove it"

@@ -30,6 +30,8 @@ class Optimizer:
     """
 
     supplied: ClassVar[tuple[str, ...]] = ("params",)
+    takes_groups: ClassVar[bool] = True
+    """Whether a config may write parameter groups among its settings."""
     elementwise: bool = True
     """Whether an element moves by its own gradient and state alone, so that parameters can be
     updated as one flat array; else `update` gets one parameter at a time, in its own shape."""
