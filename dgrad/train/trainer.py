@@ -15,11 +15,12 @@ from dgrad.data.loader import Batches
 from dgrad.errors import DivergedError
 from dgrad.nn.module import Module
 from dgrad.optim.optimizer import Optimizer
-from dgrad.optim.schedules import Plateau
 from dgrad.train.averaging import WeightAverage
 from dgrad.train.evaluation import evaluate, weight_of
 from dgrad.train.gradient import Gradient
 from dgrad.train.metrics import Metric, Table
+from dgrad.train.monitor import Monitor
+from dgrad.train.remarks import rows_left_out, unreached_parameters
 from dgrad.train.settings import Progress, Settings
 from dgrad.train.watcher import Watcher
 
@@ -77,6 +78,7 @@ class Trainer:
         self.stop_requested = False  # set by a signal handler: the step at hand is finished first
         self.gradient = Gradient(model, loss, settings)
         self.parameters = self.gradient.parameters
+        self.monitor = Monitor(settings, self.metrics, schedule)
         train = splits["train"]
         self.batches = Batches(
             train.inputs,
@@ -115,7 +117,7 @@ class Trainer:
             self.model.train()
         for watcher in watchers:
             watcher.started(self)
-        self._tell_rows(watchers)
+        _tell(watchers, rows_left_out(self.settings, len(self.splits.get("val", ()))))
         outcome = "failed"
         begun = time.perf_counter()
         try:
@@ -129,41 +131,17 @@ class Trainer:
     def _steps(self, save: Save | None, watchers: Sequence[Watcher], begun: float) -> str:
         progress, first = self.progress, True
         while progress.step < self.total_steps:
-            if self._should_stop():  # where a run came back from that had stopped
+            if self.monitor.should_stop(progress):  # where a run came back from that had stopped
                 return "early stop"
             for batch in self.batches.epoch(progress.epoch, progress.step % len(self.batches)):
                 loss = self.train_step(*batch)
                 if first and not math.isnan(loss):
-                    self._tell_unreached(watchers)
+                    _tell(watchers, unreached_parameters(self.model, self.unreached, progress.step))
                     first = False
                 outcome = self._between_steps(save, watchers, begun)
                 if outcome:
                     return outcome
         return "done"
-
-    def _tell_rows(self, watchers: Sequence[Watcher]) -> None:
-        """Warn that evaluations leave out rows."""
-        rows, val = self.settings.eval_rows, self.splits.get("val", ())
-        if rows is not None and rows < len(val):
-            text = (
-                f"val/ is measured on {rows:,} of the {len(val):,} validation rows, evenly spaced "
-                f"(train.eval.rows); the end of the run and dgrad eval measure all"
-            )
-            for watcher in watchers:
-                watcher.warned(text)
-
-    def _tell_unreached(self, watchers: Sequence[Watcher]) -> None:
-        """Warn of parameters that are trained but got no gradient in the step just made."""
-        named = self.model.named_parameters()
-        without = [name for name, p in named if p.requires_grad and p.grad is None]
-        new = [name for name in without if name not in self.unreached]
-        if new:
-            text = (
-                f"step {self.progress.step} gave no gradient to {', '.join(new)}: the loss does "
-                f"not depend on them; dgrad.explain_grad tells why"
-            )
-            for watcher in watchers:
-                watcher.warned(text)
 
     def _between_steps(
         self, save: Save | None, watchers: Sequence[Watcher], begun: float
@@ -185,7 +163,7 @@ class Trainer:
             better = self._evaluate(watchers, begun)
         if restart:
             progress.epoch_loss, progress.epoch_weight = 0.0, 0.0
-        stop = self._should_stop()
+        stop = self.monitor.should_stop(progress)
         if due or better or stop or asked:
             tensors = self.tensors()
             if save is not None:
@@ -256,8 +234,7 @@ class Trainer:
         """Go on from `tensors`, the result of `tensors()` at `progress`. Raises CheckpointError."""
         self.load_weights(tensors, progress.averaged)
         self._load_optimizer(tensors)
-        if isinstance(self.schedule, Plateau):
-            self.schedule.load_state_dict(progress.schedule)
+        self.monitor.load(progress)
         self.progress = progress
 
     def load_weights(self, tensors: Mapping[str, np.ndarray], averaged: int) -> None:
@@ -277,7 +254,7 @@ class Trainer:
 
     def _evaluate(self, watchers: Sequence[Watcher], begun: float) -> bool:
         """Measure, tell the watchers; whether the best metric improved."""
-        progress, settings = self.progress, self.settings
+        progress = self.progress
         record: dict[str, Any] = {
             "epoch": progress.epoch,
             "step": progress.step,
@@ -288,32 +265,10 @@ class Trainer:
             found = self.evaluate("val") if rows is None else self.evaluate("val", rows)
             record.update({f"val/{k}": value for k, value in found.items()})
         record["lr"] = self.optimizer.param_groups[0]["lr"]
-        better = self._improves(settings.best, record[settings.best], progress.best_value)
-        if better:
-            progress.best_value, progress.best_step = record[settings.best], progress.step
-        if settings.patience is not None:
-            value = record[settings.stop_metric]
-            if self._improves(settings.stop_metric, value, progress.stop_value):
-                progress.stop_value, progress.evaluations_since_better = value, 0
-            else:
-                progress.evaluations_since_better += 1
-        self._tell_schedule(record)
+        better = self.monitor.observe(record, progress)
         for watcher in watchers:
             watcher.evaluated(record, time.perf_counter() - begun)
         return better
-
-    def _tell_schedule(self, record: Mapping[str, Any]) -> None:
-        """Let a schedule that waits for a plateau see what it monitors."""
-        schedule = self.schedule
-        if isinstance(schedule, Plateau):
-            higher = self._is_higher_better(schedule.metric)
-            value = record[schedule.metric]
-            schedule.observe(value, step=self.progress.step, higher_is_better=higher)
-            self.progress.schedule = schedule.state_dict()
-
-    def _should_stop(self) -> bool:
-        patience = self.settings.patience
-        return patience is not None and self.progress.evaluations_since_better >= patience
 
     def evaluate(self, split: str, rows: int | None = None) -> dict[str, float]:
         """Loss and metrics of a split, with the weights, or their average, as they are now.
@@ -350,15 +305,8 @@ class Trainer:
         tables = {name: metric.table() for name, metric in self.metrics.items()}
         return {name: table for name, table in tables.items() if table is not None}
 
-    def _improves(self, name: str, value: float, best: float | None) -> bool:
-        """Whether `value` of "val/loss" or another measure beats `best`; NaN, inf never do."""
-        if not math.isfinite(value):
-            return False
-        if best is None:
-            return True
-        return value > best if self._is_higher_better(name) else value < best
 
-    def _is_higher_better(self, name: str) -> bool:
-        measure = name.partition("/")[2].partition("[")[0]  # of val/recall[cat]
-        metric = self.metrics.get(measure)  # None for the loss
-        return metric is not None and metric.higher_is_better
+def _tell(watchers: Sequence[Watcher], texts: Iterator[str]) -> None:
+    for text in texts:
+        for watcher in watchers:
+            watcher.warned(text)
