@@ -136,7 +136,7 @@ FAULTS = {
     ),
     "C23_layer_that_mixes_rows": (
         changed("- relu", "- sums_rows") + "plugins: [./fails.py]\n",
-        ["error[C23] toy.yaml:9:7  model.layers[1].sums_rows: ", "must keep the rows apart"],
+        ["error[C23] toy.yaml:9:7  model.layers[1].sums_rows: ", "must keep the 2 rows apart"],
     ),
     "D01_no_such_file": (
         changed("path: classes.csv", "path: clases.csv"),
