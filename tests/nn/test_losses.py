@@ -138,6 +138,17 @@ def test_E05_means_of_batches_join_to_the_mean_of_all(case: Case) -> None:
         assert total / count == pytest.approx(whole, rel=1e-12)
 
 
+def test_what_counts_is_rows_or_targets_or_their_weights() -> None:
+    some = np.array([[0, 1, -100], [2, -100, -100]])
+    assert nn.MSELoss().weight_of(X) == 5
+    assert nn.CrossEntropyLoss().weight_of(some) == 3
+    assert nn.CrossEntropyLoss(ignore_index=1).weight_of(some[:, :1]) == 2
+    assert nn.CrossEntropyLoss([0.5, 1, 2]).weight_of(some) == 3.5
+    assert nn.CrossEntropyLoss([0.5, 1, 2, 3]).weight_of(np.full((5, 6, 4), 0.25)) == 30
+    assert nn.MultiMarginLoss(weight=[0.5, 1, 2]).weight_of(some) == 3
+    assert nn.CTCLoss().weight_of(some) == 2
+
+
 @pytest.mark.parametrize("name", ["cosine_embedding", "triplet"])
 def test_what_counts_between_rows_is_their_pairs_or_triples(name: str) -> None:
     for case in CASES[name]:

@@ -63,6 +63,7 @@ CASES: dict[str, list[Case]] = {
         Case("triplet", normal(7, 4), CLASSES, triples),
         Case("triplet", normal(7, 4), SOME, triples),
         Case("triplet", SAME, CLASSES, triples, order=1),
+        Case("{triplet: {swap: true}}", SAME, CLASSES, triples, order=1),
         Case("{triplet: 0.2}", normal(7, 4), CLASSES, triples),
         Case("{triplet: {margin: 3, swap: true}}", normal(7, 4), SOME, triples),
         Case("{triplet: {p: 1, eps: 1e-3}}", normal(7, 4), CLASSES, triples),

@@ -183,6 +183,12 @@ def test_known_values() -> None:
     assert fed(made("bits_per_character"), level, np.arange(5)).result() == pytest.approx(3)
 
 
+def test_the_upper_bound_of_a_bin_is_in_it() -> None:
+    sure = np.array([[0.0, 0.0], [math.log(9), 0.0]])  # 0.5 and right, 0.9 and wrong
+    metric = fed(made("{expected_calibration_error: 2}"), sure, np.array([0, 1]))
+    assert metric.result() == pytest.approx((0.5 + 0.9) / 2)
+
+
 def test_of_equal_outputs_the_first_counts() -> None:
     outputs = np.zeros((3, 4))
     targets = np.array([0, 1, 3])
@@ -202,6 +208,7 @@ def test_T05_nan_outputs_are_never_right(text: str) -> None:
     outputs, targets = (each.copy() for each in ALL)
     targets[:40] = 0
     outputs[:40, 3] = np.nan
+    outputs[:20, 0] = np.nan
     half = fed(made(text), outputs[40:], targets[40:]).result() / 2
     assert fed(made(text), outputs, targets, [33]).result() == pytest.approx(half)
 
@@ -226,7 +233,7 @@ def test_T05_nan_outputs_have_no_probability(text: str) -> None:
 @pytest.mark.parametrize("case", BY_NUMBER, ids=label)
 def test_T05_nan_outputs_are_no_numbers(case: Case) -> None:
     outputs = case.outputs.copy()
-    outputs[3] = np.nan
+    outputs[(3, *[0] * (outputs.ndim - 1))] = np.nan
     assert math.isnan(fed(new(case), outputs, case.targets).result())
 
 
