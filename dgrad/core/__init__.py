@@ -27,4 +27,5 @@ hook_calls  how the walk calls them
 statics     an op's static parameters, as it keeps them
 stream      the stream of random keys
 lines       where in the user's program we are
+openblas    NumPy's own OpenBLAS: its threads, its kernels
 """

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dgrad.core.openblas import blas_threads, packs_small_matrices
 from dgrad.errors import DtypeError, ParameterError, ShapeError
 from dgrad.ops._windows import (
     Windows,
@@ -50,8 +51,34 @@ def convolve(x: Any, weight: Any, windows: Windows, groups: int) -> Any:
     kernels = _kernels(weight.astype(dtype, copy=False), groups)[:, None]
     out = row_room((oh, o, ow * n), dtype)
     for start, stop, patches in blocks(to_rows(x.astype(dtype, copy=False)), windows, groups):
-        np.matmul(kernels, patches, out=grouped(out[start:stop], groups))
+        _multiply(kernels, patches, grouped(out[start:stop], groups))
     return from_rows(out.reshape(oh, o, ow, n))
+
+
+def _multiply(kernels: Any, patches: Any, out: Any) -> None:
+    """The matrix products of kernels (groups, 1, m, k) and patches (groups, rows, k, length).
+
+    Where BLAS spares small products the copies that it makes of large ones, in pieces of 64
+    columns, which give the same bits: (32, 288) by (288, 896) takes 21 % less time, by
+    (288, 1024) 27 %.
+    """
+    m, k = kernels.shape[-2:]
+    if (
+        64 * m * k < 1e6
+        and 64 <= k <= 320  # more are summed in parts
+        and not patches.shape[-1] % 64
+        and patches.dtype == np.float32
+        and not packs_small_matrices()
+        and blas_threads() == 1
+    ):
+        kernels, patches, out = kernels[:, :, None], _pieces(patches), _pieces(out)
+    np.matmul(kernels, patches, out=out)
+
+
+def _pieces(matrices: Any) -> Any:
+    """(..., k, length) seen as (..., length / 64, k, 64)."""
+    *lead, k, length = matrices.shape
+    return np.swapaxes(matrices.reshape(*lead, k, length // 64, 64), -2, -3)
 
 
 def spread(y: Any, weight: Any, windows: Windows, groups: int) -> Any:

@@ -7,14 +7,12 @@ model alone, so a run gives the same bits on machines with other numbers of core
 
 from __future__ import annotations
 
-import ctypes
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-import numpy as np
-
+from dgrad.core import openblas
+from dgrad.core.openblas import blas_threads
 from dgrad.train.environment import THREAD_VARIABLES
 
 __all__ = ["SMALL_STEP", "blas_threads", "suited_threads"]
@@ -32,7 +30,7 @@ def suited_threads(rows: int, parameters: int) -> Iterator[None]:
     NumPy's BLAS is not the OpenBLAS of its wheels. The count is that of the whole process.
     """
     chosen = any(os.environ.get(n) for n in THREAD_VARIABLES if n.endswith("_THREADS"))
-    before, change = blas_threads(), _openblas("set_num_threads")
+    before, change = blas_threads(), openblas.function("set_num_threads")
     if chosen or before is None or change is None or 2 * rows * parameters >= SMALL_STEP:
         yield
         return
@@ -41,22 +39,3 @@ def suited_threads(rows: int, parameters: int) -> Iterator[None]:
         yield
     finally:
         change(before)
-
-
-def blas_threads() -> int | None:
-    """How many threads NumPy's OpenBLAS uses now; None for another BLAS."""
-    ask = _openblas("get_num_threads")
-    return None if ask is None else int(ask())
-
-
-def _openblas(name: str) -> Callable[..., int] | None:
-    """A function of the OpenBLAS that NumPy's wheel brings along, which NumPy has loaded."""
-    package = Path(np.__file__).parent
-    for folder in (package.with_name("numpy.libs"), package / ".dylibs"):
-        for path in sorted(folder.glob("*openblas*")):
-            try:
-                library = ctypes.CDLL(str(path))
-                return getattr(library, f"scipy_openblas_{name}64_")  # type: ignore[no-any-return]
-            except (OSError, AttributeError):
-                continue
-    return None

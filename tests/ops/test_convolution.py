@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import dgrad
+from dgrad.core.openblas import packs_small_matrices
 from dgrad.errors import DtypeError, ParameterError, ShapeError
 from dgrad.ops import (
+    _patches,
     _windows,
     conv1d,
     conv2d,
@@ -67,6 +69,25 @@ def test_results_do_not_depend_on_the_blocks(
     )
     for adjoint, unit in ((in_x, x), (in_weight, weight)):  # <y, A x> = <A' y, x>
         np.testing.assert_allclose(np.sum(adjoint * unit), np.sum(y * expected))
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_small_products_give_the_same_bits_as_large_ones(
+    groups: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = draw(64, 16, 5, 6, dtype=np.float32)
+    weight = draw(6, 16 // groups, 3, 3, dtype=np.float32)
+    results, asked = [], []
+    for packs in (True, False):
+        monkeypatch.setattr(_patches, "packs_small_matrices", lambda packs=packs: packs)
+        monkeypatch.setattr(_patches, "blas_threads", lambda: asked.append(1) or 1)
+        results.append(conv2d(x, weight, groups=groups))
+    assert asked
+    expected = conv2d(x.astype(np.float64), weight, groups=groups)
+    for result in results:
+        np.testing.assert_allclose(result, expected, atol=1e-4)
+    if not packs_small_matrices():
+        np.testing.assert_array_equal(*results)
 
 
 def test_rows_that_would_start_at_one_place_of_a_page_have_a_gap() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from dgrad.core import openblas
 from dgrad.train import threads
 from dgrad.train.environment import THREAD_VARIABLES
 
@@ -20,7 +21,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         "get_num_threads": lambda: counts[-1],
         "set_num_threads": counts.append,
     }
-    monkeypatch.setattr(threads, "_openblas", functions.get)
+    monkeypatch.setattr(openblas, "function", functions.get)
     return counts
 
 
@@ -51,7 +52,7 @@ def test_a_thread_variable_of_the_user_wins(
 
 
 def test_another_blas_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "_openblas", lambda name: None)
+    monkeypatch.setattr(openblas, "function", lambda name: None)
     with threads.suited_threads(1, 1):
         assert threads.blas_threads() is None
 
