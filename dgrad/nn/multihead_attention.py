@@ -9,7 +9,7 @@ import numpy as np
 from dgrad import ops
 from dgrad.core import stream
 from dgrad.core.tensor import Tensor, get_default_dtype
-from dgrad.errors import DtypeError, ParameterError
+from dgrad.errors import DtypeError, ParameterError, ShapeError
 from dgrad.nn import init as initialise
 from dgrad.nn.init import Init
 from dgrad.nn.linear import Linear
@@ -101,7 +101,15 @@ class MultiheadAttention(Module):
         key_padding_mask: (n, s), True where a key is padding, left out. attn_mask: (t, s) or
         (n num_heads, t, s), True where a query must not look, or floats that are added. is_causal:
         query i sees keys 0 to i, without a mask. A query that sees nothing gives out_proj's bias.
+        Raises ShapeError, DtypeError.
         """
+        shapes = query.shape, key.shape, value.shape
+        if any(len(shape) != 3 for shape in shapes):
+            given = " and ".join(map(str, dict.fromkeys(shapes)))
+            name = type(self).__name__
+            raise ShapeError(f"{name}: needs inputs (batch, steps, features), got {given}")
+        if key_padding_mask is not None:
+            _check_padding(type(self).__name__, key_padding_mask, key.shape[:2])
         mask = _allowed(key_padding_mask, attn_mask, self.num_heads)
         options: dict[str, Any] = {"is_causal": is_causal}
         if self.training and self.dropout:
@@ -165,7 +173,7 @@ class MultiheadAttention(Module):
         groups = (n, self.kv_heads, h // self.kv_heads)
         q = q.reshape(*groups, t, d)
         k, v = (np.broadcast_to(np.expand_dims(x, 2), (*groups, *x.shape[2:])) for x in (k, v))
-        if mask is not None and mask.ndim == 4:
+        if mask is not None:
             heads = groups[1:] if mask.shape[1] == h else (1, 1)
             mask = mask.reshape(mask.shape[0], *heads, *mask.shape[2:])
         return q, k, v, mask
@@ -179,6 +187,17 @@ class MultiheadAttention(Module):
         return text + (", rotary=True" if self.rotary else "")
 
 
+def _check_padding(name: str, padding: Any, shape: tuple[int, ...]) -> None:
+    """Raise DtypeError or ShapeError unless padding is a mask of `shape`, (n, s)."""
+    if padding.dtype.kind != "b":
+        raise DtypeError(
+            f"{name}: a padding mask must be boolean, True where there is padding, got "
+            f"{padding.dtype}; the layer padding_mask makes one of tokens"
+        )
+    if padding.shape != shape:
+        raise ShapeError(f"{name}: the padding mask must have shape {shape}, got {padding.shape}")
+
+
 def _allowed(padding: Any, attn_mask: Any, heads: int) -> Any:
     """Both masks of PyTorch's kind as one of the op's kind, (n or 1, heads or 1, t or 1, s)."""
     mask = attn_mask
@@ -189,11 +208,6 @@ def _allowed(padding: Any, attn_mask: Any, heads: int) -> Any:
         mask = mask.reshape(*lead, *mask.shape[-2:])  # (n, heads, t, s)
     if padding is None:
         return mask
-    if padding.dtype.kind != "b":
-        raise DtypeError(
-            f"attention: a padding mask must be boolean, True where there is padding, got "
-            f"{padding.dtype}; the layer padding_mask makes one of tokens"
-        )
     seen = np.logical_not(padding)[:, None, None, :]
     if mask is None:
         return seen

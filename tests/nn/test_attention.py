@@ -5,10 +5,11 @@ import pytest
 
 import dgrad
 from dgrad import nn
-from dgrad.errors import ConfigError, DtypeError, ParameterError
+from dgrad.errors import ConfigError, DtypeError, ParameterError, ShapeError
 from tests.nn.cases.case import made
 
 N, T, S, WIDTH, HEADS = 2, 3, 5, 8, 4
+X = np.ones((1, 3, 4), np.float32)
 RNG = np.random.default_rng(0)
 HIDDEN = RNG.random((T, S)) < 0.4
 HIDDEN[:, 0] = False
@@ -170,7 +171,16 @@ def test_heads_that_do_not_divide_are_told_in_python():
         nn.MultiheadAttention(8, 3)
 
 
-def test_a_padding_mask_of_numbers_is_refused():
-    layer, x = nn.SelfAttention(4, 2), np.ones((1, 3, 4), np.float32)
-    with pytest.raises(DtypeError, match="True where there is padding, got int64"):
-        layer(x, np.array([[1, 1, 0]]))
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ((X, np.array([[1, 1, 0]])), DtypeError, "True where there is padding, got int64"),
+        ((X, np.zeros((1, 4), bool)), ShapeError, r"must have shape \(1, 3\), got \(1, 4\)"),
+        ((X[0],), ShapeError, r"SelfAttention: needs inputs \(batch, .*got \(3, 4\)"),
+        ((X[..., :3],), ShapeError, r"linear: x \(1, 3, 3\) needs a weight"),
+    ],
+)
+@pytest.mark.parametrize("rotary", [False, True])
+def test_C23_inputs_that_do_not_fit_are_told(arguments, error, words, rotary):
+    with pytest.raises(error, match=words):
+        nn.SelfAttention(4, 2, rotary=rotary)(*arguments)
