@@ -32,11 +32,12 @@ def steps_inside(name: str, lengths: Any, shape: tuple[int, ...]) -> np.ndarray:
     n, t = shape[:2]
     if lengths.dtype.kind not in "iu":
         raise DtypeError(f"{name}: lengths must be whole numbers, got {lengths.dtype}")
-    if lengths.shape != (n,) or (n and not 0 <= lengths.min() <= lengths.max() <= t):
-        raise ShapeError(
-            f"{name}: lengths must be {n} numbers from 0 to {t}, one for each sequence of x "
-            f"{shape}, got shape {lengths.shape}: {lengths.tolist()}"
-        )
+    wanted = f"{n} numbers from 0 to {t}, one for each sequence of x {shape}"
+    if lengths.shape != (n,):
+        raise ShapeError(f"{name}: lengths must be {wanted}, got shape {lengths.shape}")
+    if n and not 0 <= lengths.min() <= lengths.max() <= t:
+        found = f"from {lengths.min()} to {lengths.max()}"
+        raise ShapeError(f"{name}: lengths must be {wanted}, got some {found}")
     inside: np.ndarray = np.arange(t) < lengths[:, None]
     return inside
 

@@ -99,8 +99,12 @@ def test_a_cell_agrees_with_pytorch(cell, arguments, bias):
     [
         ((X[0],), ShapeError, r"GRU: needs x \(batch, steps, 4\), got \(6, 4\)"),
         ((X[..., :3],), ShapeError, r"got \(3, 6, 3\)"),
-        ((X, np.array([1, 7, 2])), ShapeError, r"3 numbers from 0 to 6.*\[1, 7, 2\]"),
-        ((X, np.array([1, -1, 2])), ShapeError, "from 0 to 6"),
+        (
+            (X, np.array([1, 7, 2])),
+            ShapeError,
+            "3 numbers from 0 to 6, one .* got some from 1 to 7",
+        ),
+        ((X, np.array([1, -1, 2])), ShapeError, "got some from -1 to 2"),
         ((X, np.array([1, 2])), ShapeError, r"got shape \(2,\)"),
         ((X, np.array([1.0, 2.0, 3.0])), DtypeError, "whole numbers, got float64"),
         ((X, None, np.zeros((2, 3, 5))), ShapeError, r"shape \(1, 3, 5\), got \(2, 3, 5\)"),
