@@ -275,3 +275,15 @@ def test_repr_shows_what_is_no_default() -> None:
     assert repr(nn.CrossEntropyLoss()) == "CrossEntropyLoss(reduction='mean')"
     shown = "NLLLoss(weight=[1.0, 2.0], ignore_index=3, reduction='sum')"
     assert repr(nn.NLLLoss([1, 2], ignore_index=3, reduction="sum")) == shown
+
+
+@pytest.mark.parametrize("case", EVERY, ids=label)
+def test_single_precision_stays_single(case: Case) -> None:
+    narrow = case.targets.astype(np.float32) if case.targets.dtype.kind == "f" else case.targets
+    x = dgrad.Tensor(case.outputs.astype(np.float32), requires_grad=True)
+    with np.errstate(all="ignore"):
+        for reduction in ("mean", "none"):
+            loss = case.loss(reduction)(x, dgrad.Tensor(narrow))
+            assert loss.dtype == np.float32
+            (g,) = dgrad.grad(loss.sum(), x)
+            assert g.dtype == np.float32

@@ -104,7 +104,7 @@ def class_rows(
     if targets.dtype.kind not in "iu":
         raise DtypeError(f"{name}: targets are class indices, got {targets.dtype}")
     classes = outputs.shape[-1]
-    rows, actual = outputs.reshape(-1, classes), targets.reshape(-1)
+    rows, actual = outputs.reshape(-1, classes), targets.reshape(-1).astype(np.intp, copy=False)
     counted = actual != IGNORED
     if not counted.all():
         rows, actual = rows[counted], actual[counted]

@@ -292,3 +292,13 @@ def test_another_number_of_classes_is_refused(name: str) -> None:
 def test_C08_arguments_of_a_config(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         component(text)
+
+
+@pytest.mark.parametrize("case", [c for c in BY_CLASS if c.targets.min() >= 0], ids=label)
+def test_classes_may_be_integers_of_any_size(case: Case) -> None:
+    outputs = np.tile(case.outputs, (1, 30)) - 1e9 * (np.arange(30 * case.outputs.shape[1]) > 99)
+    small = fed(made(case.text), outputs, case.targets.astype(np.uint8))
+    usual = fed(made(case.text), outputs, case.targets)
+    equal(small.values(), usual.values())
+    if small.table() is not None:
+        np.testing.assert_array_equal(small.table().values, usual.table().values)
