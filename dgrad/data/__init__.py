@@ -6,6 +6,7 @@ from dgrad.data.loader import Batches, permutation
 from dgrad.data.readers import (
     make_addition,
     make_blobs,
+    make_friedman,
     make_moons,
     make_spirals,
     read_csv,
@@ -31,6 +32,7 @@ __all__ = [
     "duplicate_rows",
     "make_addition",
     "make_blobs",
+    "make_friedman",
     "make_moons",
     "make_spirals",
     "permutation",

@@ -24,6 +24,7 @@ CASES = {
         {"path": "a.csv", "target": "kind"},
         {"path": "a.csv", "target": ["y"], "task": "number", "features": ["x"]},
     ],
+    "friedman": [{}, {"rows": 9, "noise": 0.0, "seed": 3}],
     "idx": [{"images": "images", "labels": "labels"}],
     "moons": [{}, {"rows": 9, "noise": 0.0, "seed": 3}],
     "spirals": [{}, {"rows": 9, "classes": 3, "turns": 2.5, "noise": 0.0, "seed": 3}],
@@ -70,7 +71,7 @@ def test_it_reads_the_same_again(name, arguments, folder):
 
 @every_case
 def test_a_config_spells_it_the_same(name, arguments, folder):
-    loss = "mse" if arguments.get("task") == "number" else "cross_entropy"
+    loss = "mse" if readers[name](**arguments).class_names is None else "cross_entropy"
     path = folder / "a.yaml"
     path.write_text(CONFIG % (name, json.dumps(arguments), loss))
     config = load(path)

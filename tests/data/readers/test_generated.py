@@ -3,12 +3,19 @@
 import numpy as np
 import pytest
 
-from dgrad.data import IGNORED, make_addition, make_blobs, make_moons, make_spirals
+from dgrad.data import (
+    IGNORED,
+    make_addition,
+    make_blobs,
+    make_friedman,
+    make_moons,
+    make_spirals,
+)
 from dgrad.data.readers.draws import distinct, normal, uniform
 from dgrad.errors import ParameterError
 from dgrad.randomness import Purpose, philox
 
-MAKERS = [make_addition, make_blobs, make_moons, make_spirals]
+MAKERS = [make_addition, make_blobs, make_friedman, make_moons, make_spirals]
 POINTS = [make_blobs, make_moons, make_spirals]
 
 
@@ -125,6 +132,29 @@ def test_blobs_lie_around_their_centres():
     far = dataset.inputs - exact.inputs
     np.testing.assert_allclose(far.mean(axis=0), 0, atol=0.03)
     np.testing.assert_allclose(far.std(axis=0), 0.5, atol=0.02)
+
+
+# -------------------------------------------------------------------------------------- numbers
+
+
+def test_friedman_is_that_of_scikit_learn():
+    datasets = pytest.importorskip("sklearn.datasets", reason="scikit-learn is the oracle")
+    exact, noisy = make_friedman(5000, noise=0), make_friedman(5000, noise=0.5)
+
+    class SameInputs(np.random.RandomState):
+        def uniform(self, size):
+            return exact.inputs.astype(np.float64).reshape(size)
+
+    _, peer = datasets.make_friedman1(5000, noise=0, random_state=SameInputs())
+    np.testing.assert_allclose(exact.targets, peer, rtol=1e-5, atol=1e-5)  # inputs are float32
+    np.testing.assert_array_equal(noisy.inputs, exact.inputs)
+    far = noisy.targets - exact.targets
+    np.testing.assert_allclose([far.mean(), far.std()], [0, 0.5], atol=0.02)
+    assert (exact.inputs.shape, exact.targets.shape) == ((5000, 10), (5000,))
+    assert (exact.inputs.dtype, exact.targets.dtype) == (np.float32, np.float32)
+    assert exact.feature_names == tuple(f"x{i}" for i in range(1, 11))
+    assert exact.class_names is None
+    np.testing.assert_allclose(exact.inputs.mean(axis=0), 0.5, atol=0.02)
 
 
 # -------------------------------------------------------------------------------------- addition
