@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,15 +88,14 @@ def test_the_data_are_read_where_they_matter_only(
 
 
 def test_groups_with_a_rate_of_their_own_are_told(tmp_path: Path) -> None:
-    config = load(write_toy(tmp_path))
-    groups = [
-        {"match": ["*.bias", "norm"], "lr": 0.1},
-        {"match": "linear.weight", "lr": 0.05},
-        {"match": "linear_2.*", "lr": 0.2, "freeze": True},
-    ]
-    arguments = {**config.optimizer.arguments, "groups": groups}
-    config = replace(config, optimizer=replace(config.optimizer, arguments=arguments))
-    assert rate_curve(config).groups == (("all others", 0.05), ("*.bias norm", 0.1))
+    groups = (
+        '[{match: "*.bias", lr: 0.1}, {match: linear.weight, lr: 0.05}, '
+        "{match: linear_2.*, lr: 0.2, freeze: true}]"
+    )
+    found = curve(tmp_path, f"optimizer.adam.groups={groups}")
+    assert found.groups == (("all others", 0.05), ("*.bias", 0.1))
+    two = curve(tmp_path, "optimizer.adam.groups=[{match: [linear.bias, linear_2.bias], lr: 0.1}]")
+    assert two.groups == (("all others", 0.05), ("linear.bias linear_2.bias", 0.1))
 
 
 def test_what_a_plateau_does_is_not_shown(tmp_path: Path) -> None:
