@@ -10,7 +10,7 @@ from dgrad.config import yaml
 from dgrad.config.marks import Problems
 from dgrad.config.rates import build_schedule
 from dgrad.config.schema import component
-from dgrad.errors import ConfigError, ParameterError
+from dgrad.errors import CheckpointError, ConfigError, ParameterError
 from dgrad.optim import Chain, Constant, Cosine, InverseSqrt, Length, Linear, Plateau, Step
 
 STEPS, EPOCH, LR = 60, 12, 1e-3  # the run that all cases are about
@@ -276,6 +276,15 @@ def test_plateau_goes_on_from_its_state():
         second = Plateau(100, patience=1, cooldown=1)
         second.load_state_dict(run(Plateau(100, patience=1, cooldown=1), VALUES[:stop]))
         assert run(second, VALUES[stop:]) == whole
+
+
+@pytest.mark.parametrize("state", [{"best": "low"}, {"steps": 3}, 5, {"current": [1.0]}])
+def test_K07_a_state_that_is_none_is_refused(state):
+    schedule = Plateau(100)
+    with pytest.raises(CheckpointError, match="plateau: the state is .*, expected numbers") as e:
+        schedule.load_state_dict(state)
+    assert e.value.fault == "K07"
+    assert schedule.state_dict() == Plateau(100).state_dict()
 
 
 def test_plateau_does_not_count_what_the_warm_up_brings():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+from dgrad.errors import CheckpointError
 from dgrad.optim.schedules.length import NONE, Length
 from dgrad.optim.schedules.schedule import Lr, Schedule
 from dgrad.registry import Count, Fraction, NonNegative, Range, schedules
@@ -78,6 +79,18 @@ class Plateau(Schedule):
         return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from the result of `state_dict`; from the start where it is empty."""
-        for name, value in self.state_dict().items():
-            setattr(self, name, state.get(name, value))
+        """Go on from the result of `state_dict`; from the start where it is empty.
+
+        Raises CheckpointError K07 for what is no such result.
+        """
+        known = self.state_dict()
+        if not isinstance(state, Mapping) or any(
+            name not in known or type(value) not in (int, float, type(None))
+            for name, value in state.items()
+        ):
+            raise CheckpointError(
+                f"plateau: the state is {state!r:.80}, expected numbers for {', '.join(known)}",
+                fault="K07",
+            )
+        for name, value in state.items():
+            setattr(self, name, value)
