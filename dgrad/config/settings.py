@@ -42,6 +42,7 @@ def build_settings(config: Config, splits: Mapping[str, Examples], per_epoch: in
         eval_every=None if every is None else every.steps(total, per_epoch),
         eval_rows=train.eval.rows,
         clip_norm=train.clip_norm,
+        clip_value=train.clip_value,
         save_every=train.checkpoint.every.steps(total, per_epoch),
         best=monitored(train.checkpoint.best, splits),
         stop_metric=monitored(stop.metric if stop else train.checkpoint.best, splits),

@@ -106,6 +106,7 @@ class Train:
     accumulate: Count = 1
     eval_batch_size: Count = 512
     clip_norm: Positive | None = None
+    clip_value: Positive | None = None
     dtype: Literal["float32", "float64"] = "float32"
     early_stop: EarlyStop | None = None
     checkpoint: Checkpointing = field(default_factory=Checkpointing)

@@ -8,7 +8,12 @@ from dgrad.optim.adamax import Adamax
 from dgrad.optim.adamw import AdamW
 from dgrad.optim.adamw_schedule_free import AdamWScheduleFree
 from dgrad.optim.block import State
-from dgrad.optim.clipping import clip_grad_norm_
+from dgrad.optim.clipping import (
+    clip_grad_norm_,
+    clip_grad_value_,
+    get_total_norm,
+    nonfinite_gradients,
+)
 from dgrad.optim.lamb import LAMB
 from dgrad.optim.lbfgs import LBFGS
 from dgrad.optim.lion import Lion
@@ -70,4 +75,7 @@ __all__ = [
     "Step",
     "WarmupStableDecay",
     "clip_grad_norm_",
+    "clip_grad_value_",
+    "get_total_norm",
+    "nonfinite_gradients",
 ]

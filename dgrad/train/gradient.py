@@ -12,7 +12,12 @@ from dgrad.core import stream
 from dgrad.core.tensor import Tensor
 from dgrad.errors import DivergedError
 from dgrad.nn.module import Module
-from dgrad.optim.clipping import clip_grad_norm_
+from dgrad.optim.clipping import (
+    clip_grad_norm_,
+    clip_grad_value_,
+    get_total_norm,
+    nonfinite_gradients,
+)
 from dgrad.randomness import Purpose
 from dgrad.train.divergence import first_fault
 from dgrad.train.evaluation import weight_of
@@ -75,17 +80,25 @@ class Gradient:
 
         inputs, targets: of the step, to look for the fault in.
         """
-        if self.settings.clip_norm is not None:
-            norm = clip_grad_norm_(self.parameters, self.settings.clip_norm)
-            if not math.isfinite(norm):
-                parts = self._parts(inputs, targets, step)
-                faults = (self._first_fault(x, y, place) for x, y, _, place in parts)
-                raise DivergedError(
-                    f"the norm of the gradients is {norm} at step {step + 1}; "
-                    f"nothing was updated. {next(filter(None, faults), '')}"
-                    f"Try a lower learning rate",
-                    fault="T02",
-                )
+        limit, most = self.settings.clip_norm, self.settings.clip_value
+        if limit is not None:
+            norm = clip_grad_norm_(self.parameters, limit)
+        elif most is not None:
+            norm = get_total_norm(self.parameters)
+        else:
+            return
+        if not math.isfinite(norm):
+            names = nonfinite_gradients(self.model.named_parameters())
+            parts = self._parts(inputs, targets, step)
+            faults = (self._first_fault(x, y, place) for x, y, _, place in parts)
+            raise DivergedError(
+                f"the norm of the gradients is {norm} at step {step + 1}: that of "
+                f"{', '.join(names)} is not finite; nothing was updated. "
+                f"{next(filter(None, faults), '')}Try a lower learning rate",
+                fault="T02",
+            )
+        if most is not None:
+            clip_grad_value_(self.parameters, most)
 
     def _first_fault(self, inputs: np.ndarray, targets: np.ndarray, place: int) -> str:
         """What was not finite first, with the random draws of that place; see divergence."""

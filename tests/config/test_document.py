@@ -100,7 +100,7 @@ def test_C29_no_default_is_hidden(write: Write) -> None:
     }
     assert resolved["train"] == {
         "epochs": 10, "steps": None, "batch_size": 32, "accumulate": 1, "eval_batch_size": 512,
-        "clip_norm": None, "dtype": "float32", "early_stop": None,
+        "clip_norm": None, "clip_value": None, "dtype": "float32", "early_stop": None,
         "checkpoint": {"every": "1 epoch", "keep": 3, "best": "val/loss"},
         "eval": {"every": None, "rows": None}, "ema": None, "swa": None,
     }  # fmt: skip

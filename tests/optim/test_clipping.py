@@ -1,4 +1,4 @@
-"""clip_grad_norm_ against PyTorch's."""
+"""clip_grad_norm_ and clip_grad_value_ against PyTorch's; gradients that are not finite."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ import pytest
 
 import dgrad
 from dgrad import nn
-from dgrad.optim import clip_grad_norm_
+from dgrad.optim import (
+    clip_grad_norm_,
+    clip_grad_value_,
+    get_total_norm,
+    nonfinite_gradients,
+)
 
 SHAPES = [(3, 4), (), (5,), (0, 2)]
 
@@ -66,7 +71,34 @@ def test_one_tensor_parameters_without_gradient_and_none_at_all() -> None:
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
-def test_T02_a_norm_that_is_not_finite_is_returned(value: float) -> None:
-    p = nn.Parameter(np.zeros(2))
-    p.grad = np.array([1.0, value])
-    assert not np.isfinite(clip_grad_norm_([p], 1.0))
+def test_T02_a_norm_that_is_not_finite_is_returned_and_the_gradient_named(value: float) -> None:
+    p, q, r = (nn.Parameter(np.zeros(2)) for _ in range(3))
+    p.grad, q.grad = np.array([1.0, value]), np.array([3.0, 4.0])
+    assert not np.isfinite(clip_grad_norm_([p, q, r], 1.0))
+    assert q.grad.tolist() == [3.0, 4.0]
+    assert nonfinite_gradients([("p", p), ("q", q), ("r", r)]) == ["p"]
+
+
+def test_a_norm_whose_squares_overflow_is_finite() -> None:
+    p, q = (nn.Parameter(np.zeros(2, np.float32)) for _ in range(2))
+    p.grad, q.grad = np.array([3e30, 0], np.float32), np.array([0, 4e30], np.float32)
+    assert get_total_norm([p, q]) == pytest.approx(5e30, rel=1e-6)
+    assert clip_grad_norm_([p, q], 5.0) == pytest.approx(5e30, rel=1e-6)
+    np.testing.assert_allclose([p.grad.data, q.grad.data], [[3, 0], [0, 4]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [0.0, 0.3, 5.0])
+def test_values_are_clipped_as_pytorch_does(dtype: type, value: float) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
+    grads = gradients(dtype)
+    ours = [*parameters(grads), nn.Parameter(np.zeros(2, dtype))]
+    theirs = [torch.nn.Parameter(torch.tensor(np.zeros_like(g))) for g in grads]
+    for q, g in zip(theirs, grads, strict=True):
+        q.grad = torch.tensor(g)
+    torch.nn.utils.clip_grad_value_(theirs, value)
+    clip_grad_value_(ours, value)
+    for p, q in zip(ours[:-1], theirs, strict=True):
+        assert p.grad is not None
+        assert p.grad.dtype == dtype
+        np.testing.assert_array_equal(p.grad.data, q.grad.numpy())

@@ -620,13 +620,24 @@ def test_T02_the_backward_that_was_not_finite_first_is_named() -> None:
     assert re.search(r"It began here: backward of sqrt, called at .*: the gradient", str(e.value))
 
 
-def test_T02_a_gradient_that_is_not_finite_is_found_when_clipping() -> None:
-    t = trainer(clip_norm=1.0)
-    t.parameters[0].register_hook(lambda g: g * math.inf)
+@pytest.mark.parametrize("clip", [{"clip_norm": 1.0}, {"clip_value": 1.0}])
+def test_T02_a_gradient_that_is_not_finite_is_found_when_clipping(clip: dict[str, float]) -> None:
+    t = trainer(**clip)
+    before = [p.data.copy() for p in t.parameters]
+    t.parameters[1].register_hook(lambda g: g * math.inf)
     x, y = next(iter(t.batches.epoch(0)))
-    with pytest.raises(DivergedError, match="norm of the gradients is inf at step 1") as e:
+    with pytest.raises(DivergedError, match=r"is inf at step 1: that of 0\.bias is not fin") as e:
         t.train_step(x, y)
     assert e.value.fault == "T02"
+    for p, kept in zip(t.parameters, before, strict=True):
+        np.testing.assert_array_equal(p.data, kept)
+
+
+def test_gradients_are_clipped_by_norm_and_then_by_value() -> None:
+    t = trainer(clip_norm=1e-2, clip_value=1e-4)
+    t.train_step(*next(iter(t.batches.epoch(0))))
+    largest = max(float(np.abs(p.grad.data).max()) for p in t.parameters if p.grad is not None)
+    assert largest == 1e-4
 
 
 def test_T02_a_parameter_that_is_not_finite_is_named_and_not_saved() -> None:
