@@ -281,7 +281,7 @@ def test_plateau_goes_on_from_its_state():
 @pytest.mark.parametrize("state", [{"best": "low"}, {"steps": 3}, 5, {"current": [1.0]}])
 def test_K07_a_state_that_is_none_is_refused(state):
     schedule = Plateau(100)
-    with pytest.raises(CheckpointError, match="plateau: the state is .*, expected numbers") as e:
+    with pytest.raises(CheckpointError, match=r"plateau: the state is .*, expected numbers") as e:
         schedule.load_state_dict(state)
     assert e.value.fault == "K07"
     assert schedule.state_dict() == Plateau(100).state_dict()
