@@ -8,7 +8,6 @@ before anything is timed.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 import dgrad
-from benchmarks.steps import Step, take_turns
+from benchmarks.steps import Step, show
 from dgrad import Tensor, ops, optim
 
 LAYERS, HEADS, WIDTH, CONTEXT, BATCH, VOCABULARY = 4, 4, 128, 64, 12, 65
@@ -125,22 +124,10 @@ def _torch_step() -> Step:
     return step
 
 
-def compared(steps: dict[str, Step]) -> dict[str, Step]:
-    """The same steps, after their losses have agreed for some."""
-    for _ in range(5):
-        losses = [step() for step in steps.values()]
-        np.testing.assert_allclose(losses, losses[0], rtol=1e-4)
-    return steps
-
-
 def main(threads: int) -> None:
     """Print the time of a step."""
     torch.set_num_threads(threads)
-    makers: dict[str, Callable[[], Step]] = {"dgrad": _dgrad_step, "torch": _torch_step}
-    seconds = take_turns(compared({name: make() for name, make in makers.items()}), 1)
-    cells = "".join(f"{t * 1e3:>8.2f}ms" for t in seconds.values())
-    ratio = seconds["dgrad"] / seconds["torch"]
-    print(f"{'char GPT, batch 12, AdamW':<44}{cells}{ratio:>8.2f}x", flush=True)
+    show("char GPT, batch 12, AdamW", {"dgrad": _dgrad_step(), "torch": _torch_step()})
 
 
 if __name__ == "__main__":

@@ -97,5 +97,5 @@ _PRODUCTS: dict[str, Formula] = {
     "self_attention": _self_attention,
     **dict.fromkeys(("linear", "conv1d", "conv2d"), _affine),
     **dict.fromkeys(("conv_transpose1d", "conv_transpose2d"), _transposed),
-    **dict.fromkeys(("rnn_cell", "gru_cell", "lstm_cell", "rnn", "lstm"), _recurrent),
+    **dict.fromkeys(("rnn_cell", "gru_cell", "lstm_cell", "rnn", "gru", "lstm"), _recurrent),
 }

@@ -228,12 +228,8 @@ class GRU(_Recurrent):
     gates: ClassVar[int] = 3
 
     def run(self, x: Any, states: States, weights: list[Any]) -> States:
-        """gru_cell at each step."""
-        (h,), outs = states, []
-        for step in ops.unbind(x, axis=1):
-            h = ops.gru_cell(step, h, *weights)
-            outs.append(h)
-        return (np.stack(outs, axis=1),)
+        """The op gru."""
+        return (ops.gru(x, *states, *weights),)
 
 
 @layers.register("lstm")

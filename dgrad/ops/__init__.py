@@ -44,6 +44,7 @@ recurrent               cells of recurrent networks
 reduction               sums, means, extremes, variance, log-sum-exp over axes
 regression_loss         losses of numbers against numbers
 rounding                floor, ceil and their kin
+sequence_gru            gated recurrent units over whole sequences
 sequence_recurrence     recurrent networks over whole sequences
 shape                   reshape, transpose, broadcast_to, flip, roll
 similarity_loss         losses of angles, distances and ranks
@@ -103,6 +104,7 @@ from dgrad.ops.recurrent import *
 from dgrad.ops.reduction import *
 from dgrad.ops.regression_loss import *
 from dgrad.ops.rounding import *
+from dgrad.ops.sequence_gru import *
 from dgrad.ops.sequence_recurrence import *
 from dgrad.ops.shape import *
 from dgrad.ops.similarity_loss import *

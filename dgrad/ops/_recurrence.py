@@ -1,4 +1,4 @@
-"""What recurrent cells and whole sequences share: their shapes, an LSTM's step of arrays."""
+"""What recurrent cells and whole sequences share: their shapes, a step of arrays."""
 
 from __future__ import annotations
 
@@ -6,9 +6,24 @@ from typing import Any
 
 import numpy as np
 
+from dgrad.core.op import Example
 from dgrad.errors import ShapeError
+from dgrad.ops._floats import as_floats
 
-__all__ = ["check_weights", "lstm_slopes", "lstm_step", "quarters", "sigmoid_in_place"]
+__all__ = [
+    "back",
+    "by_step",
+    "check_weights",
+    "checked",
+    "earlier",
+    "flat",
+    "lstm_slopes",
+    "lstm_step",
+    "product",
+    "quarters",
+    "sequences",
+    "sigmoid_in_place",
+]
 
 
 def check_weights(
@@ -30,6 +45,57 @@ def check_weights(
                 f"{name}: x {x_shape} and h {np.shape(states[0])} need {label} of shape "
                 f"{shape}, got {np.shape(value)}"
             )
+
+
+def sequences(gates: int, states: int) -> Example:
+    """An example: two sequences of two steps of 3 features, states of 2."""
+
+    def example(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        weights = [(gates * 2, 3), (gates * 2, 2), (gates * 2,), (gates * 2,)]
+        shapes = [(2, 2, 3), *[(2, 2)] * states, *weights]
+        return tuple(rng.normal(size=shape) for shape in shapes), {}
+
+    return example
+
+
+def checked(name: str, gates: int, x: Any, *rest: Any) -> list[Any]:
+    """x, (n, t, i), and the states as arrays of floats. rest: states, then the four weights."""
+    x, *states = (np.asarray(as_floats(v)) for v in (x, *rest[:-4]))
+    if x.ndim != 3 or not x.shape[1]:
+        raise ShapeError(f"{name}: x must be (n, t, i) with t >= 1 steps, got {x.shape}")
+    check_weights(name, gates, (x.shape[0], x.shape[2]), tuple(states), *rest[-4:])
+    return [x, *states]
+
+
+def by_step(x: Any) -> Any:
+    """(n, t, i) -> (t, n, i), or back, of arrays or Tensors."""
+    return np.swapaxes(x, 0, 1)
+
+
+def flat(x: Any) -> Any:
+    """(t, n, k) -> (t n, k), of arrays or Tensors."""
+    t, n, k = np.shape(x)
+    return np.reshape(x, (t * n, k))
+
+
+def earlier(h: Any, out: Any) -> Any:
+    """What the steps found: h, then the results of all but the last. (n, t, k) -> (t, n, k)."""
+    return np.concatenate([np.expand_dims(h, 0), by_step(out)[:-1]], axis=0)
+
+
+def product(x: Any, weight: Any, bias: Any) -> Any:
+    """x weight^T + bias, of arrays or Tensors."""
+    out = np.matmul(x, np.swapaxes(weight, 0, 1))
+    return out if bias is None else out + bias
+
+
+def back(g: Any, x: Any, weight: Any, wants_x: bool, wants_w: bool, wants_b: bool) -> list[Any]:
+    """Gradients with respect to x, weight and bias of product; g: (rows, o), x: (rows, i)."""
+    return [
+        np.matmul(g, weight) if wants_x else None,
+        np.matmul(np.swapaxes(g, 0, 1), x) if wants_w else None,
+        np.add.reduce(g, axis=0) if wants_b else None,
+    ]
 
 
 def sigmoid_in_place(x: Any) -> Any:

@@ -15,9 +15,11 @@ from dgrad.core.op import Example, op
 from dgrad.errors import ParameterError
 from dgrad.ops._floats import as_floats
 from dgrad.ops._recurrence import (
+    back,
     check_weights,
     lstm_slopes,
     lstm_step,
+    product,
     quarters,
     sigmoid_in_place,
 )
@@ -41,25 +43,10 @@ def _rows(x: Any) -> Any:
     return x if np.ndim(x) == 2 else np.reshape(x, (math.prod(np.shape(x)[:-1]), np.shape(x)[-1]))
 
 
-def _product(x: Any, weight: Any, bias: Any) -> Any:
-    """x weight^T + bias, of arrays or Tensors."""
-    out = np.matmul(x, np.swapaxes(weight, 0, 1))
-    return out if bias is None else out + bias
-
-
 def _into(x: Any, weight: Any, bias: Any) -> Any:
     """The same of arrays, the bias added in place."""
     out = x @ weight.T
     return out if bias is None else np.add(out, bias, out=out)
-
-
-def _back(g: Any, x: Any, weight: Any, wants_x: bool, wants_w: bool, wants_b: bool) -> list[Any]:
-    """Gradients with respect to x, weight and bias of _product; g: (rows, o), x: (rows, i)."""
-    return [
-        np.matmul(g, weight) if wants_x else None,
-        np.matmul(np.swapaxes(g, 0, 1), x) if wants_w else None,
-        np.add.reduce(g, axis=0) if wants_b else None,
-    ]
 
 
 def _like(gradients: list[Any], x: Any, *states: Any) -> list[Any]:
@@ -98,8 +85,8 @@ def _rnn_rule(
 ) -> list[Any]:
     slope = 1 - out * out if nonlinearity == "tanh" else np.greater(out, 0)
     g = _rows(g * slope)
-    by_x, by_w_ih, by_b_ih = _back(g, _rows(x), w_ih, *needs[0:5:2])
-    by_h, by_w_hh, by_b_hh = _back(g, _rows(h), w_hh, *needs[1:6:2])
+    by_x, by_w_ih, by_b_ih = back(g, _rows(x), w_ih, *needs[0:5:2])
+    by_h, by_w_hh, by_b_hh = back(g, _rows(h), w_hh, *needs[1:6:2])
     return _like([by_x, by_h, by_w_ih, by_w_hh, by_b_ih, by_b_hh], x, h)
 
 
@@ -132,7 +119,7 @@ def _gru_rule(
     g: Any, x: Any, h: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, needs: Any
 ) -> list[Any]:
     n = np.shape(h)[-1]
-    given, old = _product(_rows(x), w_ih, b_ih), _product(_rows(h), w_hh, b_hh)
+    given, old = product(_rows(x), w_ih, b_ih), product(_rows(h), w_hh, b_hh)
     both = sigmoid(given[:, : 2 * n] + old[:, : 2 * n])
     r, z, hidden = both[:, :n], both[:, n:], old[:, 2 * n :]
     new = np.tanh(given[:, 2 * n :] + r * hidden)
@@ -149,8 +136,8 @@ def _gru_back(
     by_given: Any, by_old: Any, carried: Any, x: Any, h: Any, w_ih: Any, w_hh: Any, needs: Any
 ) -> list[Any]:
     """All the gradients, from those of both products and what passes to h directly."""
-    by_x, by_w_ih, by_b_ih = _back(by_given, _rows(x), w_ih, *needs[0:5:2])
-    by_h, by_w_hh, by_b_hh = _back(by_old, _rows(h), w_hh, *needs[1:6:2])
+    by_x, by_w_ih, by_b_ih = back(by_given, _rows(x), w_ih, *needs[0:5:2])
+    by_h, by_w_hh, by_b_hh = back(by_old, _rows(h), w_hh, *needs[1:6:2])
     by_h = by_h + carried if needs[1] else None
     return _like([by_x, by_h, by_w_ih, by_w_hh, by_b_ih, by_b_hh], x, h)
 
@@ -206,7 +193,7 @@ def lstm_cell(
 def _lstm_rule(
     g: Any, x: Any, h: Any, c: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, needs: Any
 ) -> list[Any]:
-    gates = _product(_rows(x), w_ih, b_ih) + _product(_rows(h), w_hh, b_hh)
+    gates = product(_rows(x), w_ih, b_ih) + product(_rows(h), w_hh, b_hh)
     i, f, candidate, o = quarters(gates)
     i, f, candidate, o = sigmoid(i), sigmoid(f), np.tanh(candidate), sigmoid(o)
     before = _rows(c)
@@ -229,8 +216,8 @@ def _lstm_back(
     by_gates: Any, by_c: Any, x: Any, h: Any, c: Any, w_ih: Any, w_hh: Any, needs: Any
 ) -> list[Any]:
     """All the gradients, from those of the gates before their functions."""
-    by_x, by_w_ih, by_b_ih = _back(by_gates, _rows(x), w_ih, needs[0], needs[3], needs[5])
-    by_h, by_w_hh, by_b_hh = _back(by_gates, _rows(h), w_hh, needs[1], needs[4], needs[6])
+    by_x, by_w_ih, by_b_ih = back(by_gates, _rows(x), w_ih, needs[0], needs[3], needs[5])
+    by_h, by_w_hh, by_b_hh = back(by_gates, _rows(h), w_hh, needs[1], needs[4], needs[6])
     return _like([by_x, by_h, by_c, by_w_ih, by_w_hh, by_b_ih, by_b_hh], x, h, c)
 
 

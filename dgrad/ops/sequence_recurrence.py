@@ -10,61 +10,32 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dgrad.core.op import Example, op
-from dgrad.errors import ParameterError, ShapeError
-from dgrad.ops._floats import as_floats
-from dgrad.ops._recurrence import check_weights, lstm_slopes, lstm_step, quarters
+from dgrad.core.op import op
+from dgrad.errors import ParameterError
+from dgrad.ops._recurrence import (
+    by_step,
+    checked,
+    earlier,
+    flat,
+    lstm_slopes,
+    lstm_step,
+    product,
+    quarters,
+    sequences,
+)
 from dgrad.ops.activation import sigmoid
 
 __all__ = ["lstm", "rnn"]
 
 
-def _sequences(gates: int, states: int) -> Example:
-    """An example: two sequences of two steps of 3 features, states of 2."""
-
-    def example(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        weights = [(gates * 2, 3), (gates * 2, 2), (gates * 2,), (gates * 2,)]
-        shapes = [(2, 2, 3), *[(2, 2)] * states, *weights]
-        return tuple(rng.normal(size=shape) for shape in shapes), {}
-
-    return example
-
-
-def _checked(name: str, gates: int, x: Any, *rest: Any) -> list[Any]:
-    """x and the states as arrays of floats. rest: states, then w_ih, w_hh, b_ih, b_hh."""
-    x, *states = (np.asarray(as_floats(v)) for v in (x, *rest[:-4]))
-    if x.ndim != 3 or not x.shape[1]:
-        raise ShapeError(f"{name}: x must be (n, t, i) with t >= 1 steps, got {x.shape}")
-    check_weights(name, gates, (x.shape[0], x.shape[2]), tuple(states), *rest[-4:])
-    return [x, *states]
-
-
-def _by_step(x: Any) -> Any:
-    """(n, t, i) -> (t, n, i), or back, of arrays or Tensors."""
-    return np.swapaxes(x, 0, 1)
-
-
 def _given(x: Any, w_ih: Any, b_ih: Any, b_hh: Any) -> Any:
     """x w_ih^T + b_ih + b_hh of arrays, the rows of a step together: (t, n, gates k)."""
     n, t, i = x.shape
-    out = np.ascontiguousarray(_by_step(x)).reshape(t * n, i) @ w_ih.T
-    for bias in (b_ih, b_hh):
-        if bias is not None:
-            out += bias
+    out = np.ascontiguousarray(by_step(x)).reshape(t * n, i) @ w_ih.T
+    biases = [bias for bias in (b_ih, b_hh) if bias is not None]
+    if biases:
+        out += sum(biases)
     return out.reshape(t, n, len(w_ih))
-
-
-def _sums(x: Any, before: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> Any:
-    """x w_ih^T + b_ih + before w_hh^T + b_hh of all steps, of Tensors."""
-    out = np.matmul(x, np.swapaxes(w_ih, 0, 1)) + np.matmul(before, np.swapaxes(w_hh, 0, 1))
-    for bias in (b_ih, b_hh):
-        out = out if bias is None else out + bias
-    return out
-
-
-def _before(h: Any, out: Any) -> Any:
-    """What the steps found: h, then the results of all but the last. (n, t, k) -> (t, n, k)."""
-    return np.concatenate([np.expand_dims(h, 0), _by_step(out)[:-1]], axis=0)
 
 
 def _back(by_sums: Any, x: Any, before: Any, w_ih: Any, needs: Any) -> list[Any]:
@@ -72,20 +43,20 @@ def _back(by_sums: Any, x: Any, before: Any, w_ih: Any, needs: Any) -> list[Any]
 
     by_sums: (t, n, gates k), x: (n, t, i), before: (t, n, k).
     """
-    t, n, width = np.shape(by_sums)
-    rows = np.reshape(by_sums, (t * n, width))
-    turned, i = np.swapaxes(rows, 0, 1), np.shape(x)[2]
+    rows = flat(by_sums)
+    turned = np.swapaxes(rows, 0, 1)
     by_bias = np.add.reduce(rows, axis=0) if needs[3] or needs[4] else None
+    by_x = np.matmul(rows, w_ih) if needs[0] else None
     return [
-        _by_step(np.reshape(np.matmul(rows, w_ih), (t, n, i))) if needs[0] else None,
-        np.matmul(turned, np.reshape(_by_step(x), (t * n, i))) if needs[1] else None,
-        np.matmul(turned, np.reshape(before, (t * n, np.shape(before)[2]))) if needs[2] else None,
+        None if by_x is None else by_step(np.reshape(by_x, np.shape(by_step(x)))),
+        np.matmul(turned, flat(by_step(x))) if needs[1] else None,
+        np.matmul(turned, flat(before)) if needs[2] else None,
         by_bias if needs[3] else None,
         by_bias if needs[4] else None,
     ]
 
 
-@op(example=_sequences(1, 1))
+@op(example=sequences(1, 1))
 def rnn(
     x: Any,
     h: Any,
@@ -100,26 +71,26 @@ def rnn(
 
     x: (n, t, i), h: (n, k) before the first -> every h_t, (n, t, k). Raises ShapeError.
     """
-    x, h = _checked("rnn", 1, x, h, w_ih, w_hh, b_ih, b_hh)
+    x, h = checked("rnn", 1, x, h, w_ih, w_hh, b_ih, b_hh)
     if nonlinearity not in ("tanh", "relu"):
         raise ParameterError("rnn", "nonlinearity", "tanh or relu", nonlinearity)
     out = _given(x, w_ih, b_ih, b_hh)
     for step in out:
         step += h @ w_hh.T
         h = np.tanh(step, out=step) if nonlinearity == "tanh" else np.maximum(step, 0, out=step)
-    return _by_step(out)
+    return by_step(out)
 
 
 def _rnn_rule(
     g: Any, x: Any, h: Any, w_ih: Any, w_hh: Any, out: Any, nonlinearity: str, needs: Any
 ) -> list[Any]:
-    slope = _by_step(1 - out * out if nonlinearity == "tanh" else np.greater(out, 0))
-    g, found, carried = _by_step(g), [], 0.0
+    slope = by_step(1 - out * out if nonlinearity == "tanh" else np.greater(out, 0))
+    g, found, carried = by_step(g), [], 0.0
     for step in range(np.shape(g)[0] - 1, -1, -1):
         found.append((g[step] + carried) * slope[step])
         carried = np.matmul(found[-1], w_hh)
     by_x, *by_weights = _back(
-        np.stack(found[::-1]), x, _before(h, out), w_ih, needs[:1] + needs[2:]
+        np.stack(found[::-1]), x, earlier(h, out), w_ih, needs[:1] + needs[2:]
     )
     return [by_x, carried, *by_weights]
 
@@ -127,14 +98,14 @@ def _rnn_rule(
 rnn.vjp(_rnn_rule)
 
 
-@op(outputs=("h", "c"), keeps=("gates", "memory"), example=_sequences(4, 2))
+@op(outputs=("h", "c"), keeps=("gates", "memory"), example=sequences(4, 2))
 def lstm(x: Any, h: Any, c: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:
     """h_t, c_t = lstm_cell(x_t, h_(t-1), c_(t-1)), at each step.
 
     x: (n, t, i), h, c: (n, k) before the first -> every h_t and every c_t, (n, t, k) each.
     Raises ShapeError.
     """
-    x, h, c = _checked("lstm", 4, x, h, c, w_ih, w_hh, b_ih, b_hh)
+    x, h, c = checked("lstm", 4, x, h, c, w_ih, w_hh, b_ih, b_hh)
     gates = _given(x, w_ih, b_ih, b_hh)
     shape, w = (*gates.shape[:2], h.shape[-1]), np.ascontiguousarray(w_hh.T)
     outs, memories, contents = (np.empty(shape, gates.dtype) for _ in range(3))
@@ -142,7 +113,7 @@ def lstm(x: Any, h: Any, c: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: A
         gate += h @ w
         lstm_step(gate, c, contents[step], memories[step], outs[step])
         h, c = outs[step], contents[step]
-    return (_by_step(outs), _by_step(contents)), gates, memories
+    return (by_step(outs), by_step(contents)), gates, memories
 
 
 def _lstm_rule(
@@ -157,15 +128,15 @@ def _lstm_rule(
     out: Any,
     needs: Any,
 ) -> list[Any]:
-    before, old = _before(h, out[0]), _before(c, out[1])
-    i, f, candidate, o = quarters(_sums(_by_step(x), before, w_ih, w_hh, b_ih, b_hh))
+    before, old = earlier(h, out[0]), earlier(c, out[1])
+    i, f, candidate, o = quarters(product(by_step(x), w_ih, b_ih) + product(before, w_hh, b_hh))
     i, f, candidate, o = sigmoid(i), sigmoid(f), np.tanh(candidate), sigmoid(o)
-    memory = np.tanh(_by_step(out[1]))
+    memory = np.tanh(by_step(out[1]))
     # What by_c and by_h of a step are multiplied by, for the gradients of its sums.
     by_memory = o * (1 - memory * memory)
     slopes = [candidate * i * (1 - i), old * f * (1 - f), i * (1 - candidate * candidate)]
     slope_o = memory * o * (1 - o)
-    g_h, g_c = map(_by_step, g)
+    g_h, g_c = map(by_step, g)
     found, by_h, by_c = [], 0.0, 0.0
     for step in range(np.shape(g_h)[0] - 1, -1, -1):
         by_h = g_h[step] + by_h
@@ -189,15 +160,15 @@ def _lstm_fast(
     memory: Any,
     needs: Any,
 ) -> list[Any]:
-    g_h, g_c = map(_by_step, g)
-    contents = _by_step(out[1])
+    g_h, g_c = map(by_step, g)
+    contents = by_step(out[1])
     by_sums, by_h, by_c = np.empty_like(gates), 0.0, 0.0
     for step in range(len(gates) - 1, -1, -1):
         old = contents[step - 1] if step else c
         into = by_sums[step]
         by_c = lstm_slopes(g_h[step] + by_h, g_c[step] + by_c, gates[step], old, memory[step], into)
         by_h = into @ w_hh
-    by_x, *by_weights = _back(by_sums, x, _before(h, out[0]), w_ih, needs[:1] + needs[3:])
+    by_x, *by_weights = _back(by_sums, x, earlier(h, out[0]), w_ih, needs[:1] + needs[3:])
     return [by_x, by_h, by_c, *by_weights]
 
 

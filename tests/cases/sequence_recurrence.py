@@ -11,13 +11,13 @@ from tests.cases.case import *
 from tests.cases.recurrent import REFERENCES as CELLS
 from tests.cases.recurrent import weights
 
-__all__ = ["CASES", "REFERENCES", "TORCH"]
+__all__ = ["CASES", "REFERENCES", "TORCH", "sequences", "steps"]
 
 
-def _steps(name: str, states: int) -> Callable[..., Any]:
+def steps(name: str, states: int) -> Callable[..., Any]:
     """The reference of the cell at each step."""
 
-    def steps(x: Any, *rest: Any, **params: Any) -> Any:
+    def every(x: Any, *rest: Any, **params: Any) -> Any:
         now, given, found = rest[:states], rest[states:], []
         for t in range(x.shape[1]):
             made = CELLS[name](x[:, t], *now, *given, **params)
@@ -26,7 +26,7 @@ def _steps(name: str, states: int) -> Callable[..., Any]:
         results = tuple(np.stack(each, axis=1) for each in zip(*found, strict=True))
         return results if states > 1 else results[0]
 
-    return steps
+    return every
 
 
 def sequences(gates: int, states: int = 1) -> list[Case]:
@@ -59,8 +59,8 @@ CASES: dict[str, list[Case]] = {
 }
 
 REFERENCES: dict[str, Callable[..., Any]] = {
-    "lstm": _steps("lstm_cell", 2),
-    "rnn": _steps("rnn_cell", 1),
+    "lstm": steps("lstm_cell", 2),
+    "rnn": steps("rnn_cell", 1),
 }
 
 

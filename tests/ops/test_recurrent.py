@@ -123,7 +123,7 @@ def test_the_rnn_knows_two_nonlinearities() -> None:
         ops.rnn_cell(*inputs("rnn_cell"), nonlinearity="sigmoid")
 
 
-@pytest.mark.parametrize("name", ["rnn", "lstm"])
+@pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
 def test_a_whole_sequence_is_the_cell_at_each_step(name: str) -> None:
     _, *states, w_ih, w_hh, b_ih, b_hh = inputs(f"{name}_cell")
     x = t(4, 5, 3)
@@ -137,7 +137,7 @@ def test_a_whole_sequence_is_the_cell_at_each_step(name: str) -> None:
             np.testing.assert_allclose(track.data[:, step], value.data, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["rnn", "lstm"])
+@pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
 @pytest.mark.parametrize("shape", [(4, 3), (4, 0, 3), (4, 2, 5, 3)])
 def test_a_whole_sequence_has_steps(name: str, shape: tuple[int, ...]) -> None:
     _, *rest = inputs(f"{name}_cell")
