@@ -9,7 +9,7 @@ import numpy as np
 
 from dgrad import ops
 from dgrad.core import stream
-from dgrad.errors import ParameterError, ShapeError
+from dgrad.errors import ParameterError, ShapeError, UnsupportedError
 from dgrad.nn import init as initialise
 from dgrad.nn.module import Module, Parameter
 from dgrad.nn.sequence import steps_and_width, steps_inside
@@ -73,7 +73,7 @@ class _Recurrent(Module):
 
     def run(self, x: Any, states: States, weights: list[Any]) -> States:
         """x: (n, t, i), states and four weights -> each state after every step, (n, t, k)."""
-        raise NotImplementedError
+        raise UnsupportedError(f"{type(self).__name__} must define run(self, x, states, weights)")
 
     def forward(self, x: Any, lengths: Any = None, state: Any = None) -> Any:
         """x: (n, t, input_size), lengths: (n,) or None, state: the first one, else zeros.
