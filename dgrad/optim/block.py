@@ -115,9 +115,10 @@ class Block:
         starts = itertools.accumulate((p.size for p in params[:-1]), initial=0)
         self.places = list(zip(starts, params, strict=True))
         self.is_whole = self.size <= work.shape[1]  # else it is updated slice by slice
-        self.g_views: list[np.ndarray] = []
+        self.is_joined = len(params) > 1 and self.size < SMALL * len(params)
         if self.is_whole:
             state.scratch = [_view(row, 0, state.shape) for row in work[1:]]
+            self.g = _view(work[0], 0, state.shape)
             self.g_views = [_view(work[0], start, p.shape) for start, p in self.places]
 
     def advance(self, rule: Rule) -> None:
@@ -135,7 +136,8 @@ class Block:
                 break
         self.state.step += 1
         self.mark()
-        rule.prepare(self.state, self.group)
+        if self.state.scalars:
+            rule.prepare(self.state, self.group)
         scale = rule.gradient_scale(self.group)
         if self.size and self.is_whole:
             rule.update(self.p, self._gathered(arrays, scale), self.state, self.group)
@@ -144,15 +146,14 @@ class Block:
 
     def _gathered(self, arrays: Sequence[np.ndarray], scale: float) -> np.ndarray:
         """The gradients times `scale`, in memory that the update may overwrite."""
-        if len(arrays) == 1 or self.size >= SMALL * len(arrays):
+        if self.is_joined:
+            np.concatenate(arrays, axis=None, out=self.g)
+            if scale != 1:
+                np.multiply(self.g, scale, out=self.g)
+        else:
             for array, view in zip(arrays, self.g_views, strict=True):
                 np.multiply(array, scale, out=view)
-        g = _view(self.work[0], 0, self.state.shape)
-        if len(arrays) > 1 and self.size < SMALL * len(arrays):
-            np.concatenate(arrays, axis=None, out=g)
-            if scale != 1:
-                np.multiply(g, scale, out=g)
-        return g
+        return self.g
 
     def _advance_slices(self, rule: Rule, g: np.ndarray, scale: float) -> None:
         """Update a parameter that is too large for the memory to compute in. g: flat."""

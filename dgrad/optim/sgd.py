@@ -55,7 +55,8 @@ class SGD(Optimizer):
 
     def gradient_scale(self, group: Mapping[str, Any]) -> float:
         """lr where nothing remembers the gradient."""
-        return super().gradient_scale(group) * (1.0 if group["momentum"] else float(group["lr"]))
+        sign = -1.0 if group["maximize"] else 1.0
+        return sign if group["momentum"] else sign * float(group["lr"])
 
     def update(self, p: np.ndarray, g: np.ndarray, state: State, group: Mapping[str, Any]) -> None:
         """One step of the formula above."""
