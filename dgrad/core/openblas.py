@@ -10,20 +10,25 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["blas_threads", "function", "packs_small_matrices"]
+__all__ = ["blas_threads", "function", "packs_small_matrices", "routine"]
 
 UNPACKED = (b"SkylakeX", b"Cooperlake", b"SapphireRapids")  # kernels for AVX-512
 
 
-@functools.cache
 def function(name: str) -> Callable[..., Any] | None:
-    """A function of the library, which NumPy has loaded; None for another BLAS."""
+    """A function of the library's own, which NumPy has loaded; None for another BLAS."""
+    return routine(f"openblas_{name}")
+
+
+@functools.cache
+def routine(name: str) -> Callable[..., Any] | None:
+    """A function of BLAS's C interface, such as cblas_saxpby; None for another BLAS."""
     package = Path(np.__file__).parent
     for folder in (package.with_name("numpy.libs"), package / ".dylibs"):
         for path in sorted(folder.glob("*openblas*")):
             try:
                 library = ctypes.CDLL(str(path))
-                return getattr(library, f"scipy_openblas_{name}64_")  # type: ignore[no-any-return]
+                return getattr(library, f"scipy_{name}64_")  # type: ignore[no-any-return]
             except (OSError, AttributeError):
                 continue
     return None

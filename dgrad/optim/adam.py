@@ -53,41 +53,39 @@ class Adam(Optimizer):
         largest = ("max_exp_avg_sq",) if group["amsgrad"] else ()
         return ("exp_avg", "exp_avg_sq", *largest)
 
-    def gradient_scale(self, group: Mapping[str, Any]) -> float:
-        """1 - b1: m takes no other multiple, and v's weight can make up for it."""
-        return super().gradient_scale(group) * (1.0 - float(group["betas"][0]))
-
     def update(self, p: np.ndarray, g: np.ndarray, state: State, group: Mapping[str, Any]) -> None:
         """One step, after the weight decay."""
-        lr, decay, b1 = group["lr"], group["weight_decay"], group["betas"][0]
-        if decay and self.decoupled:
-            np.multiply(p, 1 - lr * decay, out=p)
-        elif decay:
-            axpy((1 - b1) * decay, p, g, state.scratch[0])
-        adam_step(p, g, state, lr=lr, betas=group["betas"], eps=group["eps"])
+        (t,) = state.scratch
+        lr, decay = group["lr"], group["weight_decay"]
+        if decay and not self.decoupled:
+            axpy(decay, p, g, t)
+        keep = 1 - lr * decay if self.decoupled else 1.0
+        adam_step(p, g, state, t, lr=lr, betas=group["betas"], eps=group["eps"], keep=keep)
 
 
 def adam_step(
     p: np.ndarray,
     g: np.ndarray,
     state: State,
+    t: np.ndarray,
     *,
     lr: float,
     betas: tuple[float, float],
     eps: float,
+    keep: float,
 ) -> None:
-    """Move p by Adam's step; g is (1-b1) times the gradient, and is overwritten.
+    """p <- keep p less Adam's step for the gradient g, which is overwritten; t: to compute in.
 
     The bias of v is taken out of lr and eps: lr / (1-b1^t) m / (sqrt(v) / c + eps) =
     lr c / (1-b1^t) m / (sqrt(v) + c eps), c^2 = 1-b2^t. A max_exp_avg_sq in the state is used.
     """
     b1, b2 = betas
     m, v = state["exp_avg"], state["exp_avg_sq"]
-    axpby(1, g, b1, m, g)
-    axpby((1 - b2) / (1 - b1) ** 2, np.multiply(g, g, out=g), b2, v, g)
+    axpby(1 - b1, g, b1, m, t)
+    axpby(1 - b2, np.multiply(g, g, out=g), b2, v, g)
     if "max_exp_avg_sq" in state:
         v = np.maximum(state["max_exp_avg_sq"], v, out=state["max_exp_avg_sq"])
     c = math.sqrt(1 - b2**state.step)
     np.add(np.sqrt(v, out=g), eps * c, out=g)
     np.divide(m, g, out=g)
-    axpy(-lr * c / (1 - b1**state.step), g, p, g)
+    axpby(-lr * c / (1 - b1**state.step), g, keep, p, g)

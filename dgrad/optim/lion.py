@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dgrad.optim.axpby import axpby, axpy
+from dgrad.optim.axpby import axpby
 from dgrad.optim.block import State
 from dgrad.optim.optimizer import Optimizer
 from dgrad.registry import Fraction, NonNegative, optimizers
@@ -49,7 +49,5 @@ class Lion(Optimizer):
         lr, decay, (b1, b2) = group["lr"], group["weight_decay"], group["betas"]
         m = state["exp_avg"]
         np.add(np.multiply(m, b1, out=t), g, out=t)
-        if decay:
-            np.multiply(p, 1 - lr * decay, out=p)
-        axpy(-lr, np.sign(t, out=t), p, t)
+        axpby(-lr, np.sign(t, out=t), 1 - lr * decay, p, t)
         axpby((1 - b2) / (1 - b1), g, b2, m, g)

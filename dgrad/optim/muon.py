@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from dgrad.optim.adam import adam_step
-from dgrad.optim.axpby import axpby, axpy
+from dgrad.optim.axpby import axpby
 from dgrad.optim.block import Shapes, State
 from dgrad.optim.optimizer import Optimizer
 from dgrad.registry import Fraction, NonNegative, Range, optimizers
@@ -73,18 +73,18 @@ class Muon(Optimizer):
         """One step of the formula above."""
         (t,) = state.scratch
         lr, momentum = group["lr"], group["momentum"]
-        np.multiply(p, 1 - lr * group["weight_decay"], out=p)
+        keep = 1 - lr * group["weight_decay"]
         if p.ndim != 2 or group["use_adamw"]:
             betas = group["adamw_betas"]
-            np.multiply(g, 1 - betas[0], out=g)
-            adam_step(p, g, state, lr=lr, betas=betas, eps=group["adamw_eps"])
+            adam_step(p, g, state, t, lr=lr, betas=betas, eps=group["adamw_eps"], keep=keep)
             return
         m = state["momentum_buffer"]
         axpby(1 - momentum, g, momentum, m, t)
         if group["nesterov"]:
             axpby(momentum, m, 1 - momentum, g, t)
         ratio = _ratio(group["adjust_lr_fn"], *p.shape)
-        axpy(-lr * ratio, _orthogonal(g if group["nesterov"] else m, group), p, t)
+        x = _orthogonal(g if group["nesterov"] else m, group)
+        axpby(-lr * ratio, np.ascontiguousarray(x), keep, p, t)
 
 
 def _ratio(name: str | None, rows: int, columns: int) -> float:

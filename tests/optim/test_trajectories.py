@@ -11,9 +11,8 @@ import pytest
 
 from dgrad import nn, registry
 from dgrad.config import tree
-from dgrad.config.marks import Problems
-from dgrad.config.schema import component
-from dgrad.config.yaml import parse
+from dgrad.config.document import from_text
+from dgrad.config.parameter_groups import build_optimizer
 from dgrad.optim import Optimizer
 from tests.optim.cases import CASES, OPTIMIZERS, SHAPES, Settings, gradients, run, values
 
@@ -33,16 +32,34 @@ def torch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     module.set_default_dtype(before)
 
 
-def built(name: str, settings: Settings, params: Any) -> Optimizer:
-    """The optimizer that a config's text makes."""
-    text = tree.dump({"optimizer": {name: settings}})
-    problems = Problems()
-    node = parse(text, "run.yaml").entries["optimizer"].value
-    found = component(registry.optimizers, node, problems, "optimizer", ("params",))
-    problems.raise_if_any()
-    assert found is not None
-    made: Optimizer = found.make(params=params)
+class Holder(nn.Module):
+    """Parameters p0, p1, ..."""
+
+    def __init__(self, params: list[nn.Parameter]) -> None:
+        for i, p in enumerate(params):
+            setattr(self, f"p{i}", p)
+
+
+def built(name: str, settings: Settings, params: list[nn.Parameter]) -> Optimizer:
+    """The optimizer that a config's text makes, in two groups where `grouped` makes two."""
+    slow = [f"p{i}" for i in range(2, len(params))]
+    if has_groups(name, params):
+        settings = {**settings, "groups": [{"match": slow, "lr": 0.01}]}
+    rest = {"data": {"csv": {"path": "x", "target": "y"}}, "model": {"layers": ["relu"]}}
+    text = tree.dump({**rest, "loss": "mse", "optimizer": {name: settings}})
+    made: Optimizer = build_optimizer(from_text(text, "run.yaml"), Holder(params))
     return made
+
+
+def has_groups(name: str, params: list[Any]) -> bool:
+    return not OPTIMIZERS[name].needs_closure and len(params) > 2
+
+
+def grouped(name: str, params: list[Any]) -> Any:
+    """Two groups of different rates, where there can be two."""
+    if not has_groups(name, params):
+        return params
+    return [{"params": params[:2]}, {"params": params[2:], "lr": 0.01}]
 
 
 @pytest.fixture(params=["together", "apart", "in slices"])
@@ -52,13 +69,6 @@ def joined(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("dgrad.optim.block.BLOCK", size)
 
 
-def grouped(params: list[Any], single: bool) -> Any:
-    """Two groups of different rates, where there can be two."""
-    if single or len(params) < 3:
-        return params
-    return [{"params": params[:2]}, {"params": params[2:], "lr": 0.01}]
-
-
 @pytest.mark.usefixtures("joined")
 @pytest.mark.parametrize(("name", "settings"), COMPARED)
 def test_trajectory_is_pytorchs(name: str, settings: Settings, torch: Any) -> None:
@@ -66,10 +76,10 @@ def test_trajectory_is_pytorchs(name: str, settings: Settings, torch: Any) -> No
     settings = {"lr": 0.05, **settings}
     start = values(shapes=case.compared)
     ours = [nn.Parameter(v) for v in start]
-    optimizer = built(name, settings, grouped(ours, case.needs_closure))
+    optimizer = built(name, settings, ours)
     theirs = [torch.nn.Parameter(torch.tensor(v)) for v in start]
     make = getattr(torch.optim, case.torch or "")
-    oracle = make(grouped(theirs, case.needs_closure), **settings)
+    oracle = make(grouped(name, theirs), **settings)
     for step in range(STEPS):
         run(optimizer, ours, [step], SKIP)
         at = 0 if case.needs_closure else step
@@ -194,7 +204,7 @@ def test_every_optimizer_has_an_oracle() -> None:
 )
 def test_trajectory_is_that_of_the_paper(name: str, settings: Settings) -> None:
     params = [nn.Parameter(v) for v in values()]
-    optimizer = built(name, {"lr": 0.05, **settings}, grouped(params, False))
+    optimizer = built(name, {"lr": 0.05, **settings}, params)
     options = {RENAMED.get(k, k): v for k, v in optimizer.defaults.items()}
     sign = -1 if options.pop("maximize") else 1
     del options["lr"]
