@@ -24,8 +24,8 @@ __all__ = ["Checked", "check_config"]
 class Checked:
     """What training with a config would use. flops: of one forward for one row.
 
-    Bytes: `kept` of one batch's activations for backward, `state` of parameters, gradients and the
-    optimizer's state. loss: of the first batch, before any step.
+    Bytes: `kept` of one batch's activations for backward, `state` of parameters, gradients, the
+    optimizer's state and an average of the weights. loss: of the first batch, before any step.
     """
 
     description: str
@@ -63,7 +63,7 @@ def check_config(config: Config) -> Checked:
     experiment = Experiment.build(config)
     trainer = experiment.trainer
     model, loss, optimizer = trainer.model, trainer.loss, trainer.optimizer
-    inputs, targets = next(iter(trainer.batches.epoch(0)))
+    inputs, targets = trainer.first_batch()
 
     def draws() -> stream.at:
         return stream.at(config.seed, Purpose.STEP, 0)
@@ -84,15 +84,15 @@ def check_config(config: Config) -> Checked:
         )
     optimizer.zero_grad()
     held = sum(p.data.nbytes for p in trainer.parameters)
-    slots = max(len(optimizer.slots(group)) for group in optimizer.param_groups)
+    averages = 0 if trainer.average is None else 2  # one, and what it is moved by
     return Checked(
         description=experiment.describe(),
         steps=trainer.total_steps,
-        batch=len(inputs),
+        batch=min(trainer.batches.batch_size, len(trainer.splits["train"])),
         parameters=found.parameters,
         flops=found.flops,
         kept=found.kept,
-        state=held * (2 + slots),
+        state=held * (2 + averages) + optimizer.state_bytes(),
         loss=float(value.data),
         warnings=list(experiment.data.warnings),
     )

@@ -51,7 +51,7 @@ def gradient_checks(
             checks = check_all(order=of_ops, layer_order=of_others, seed=seed).checks
         if experiment is not None:
             trainer = experiment.trainer
-            inputs, targets = next(iter(trainer.batches.epoch(0)))
+            inputs, targets = trainer.first_batch()
             checks += check_model(
                 trainer.model, trainer.loss, inputs, targets, order=of_others, seed=seed
             )

@@ -61,7 +61,7 @@ def model_summary(config: Config) -> Summary:
 def _first_step(config: Config) -> Iterator[tuple[Trainer, np.ndarray, np.ndarray]]:
     """(trainer, inputs, targets) as they are at the first step of training."""
     trainer = Experiment.build(config).trainer
-    inputs, targets = next(iter(trainer.batches.epoch(0)))
+    inputs, targets = trainer.first_batch()
     trainer.model.train()
     with stream.at(config.seed, Purpose.STEP, 0), np.errstate(all="ignore"):
         yield trainer, inputs, targets

@@ -293,6 +293,12 @@ class Trainer:
         with self.average.applied(self._training_inputs):
             yield
 
+    def first_batch(self) -> tuple[np.ndarray, np.ndarray]:
+        """(inputs, targets), (b, ...) each, of the first forward and backward of training."""
+        inputs, targets = next(iter(self.batches.epoch(0)))
+        size = self.settings.batch_size  # with `accumulate` a part of a step
+        return inputs[:size], targets[:size]
+
     def _training_inputs(self) -> Iterator[np.ndarray]:
         """All training inputs once, in batches, in an order that depends on the seed alone."""
         size = self.settings.batch_size

@@ -37,6 +37,15 @@ def test_json_has_the_figures(here: Here) -> None:
     assert found["loss"] == pytest.approx(np.log(3), rel=0.5)
 
 
+def test_accumulation_and_averages_count(here: Here) -> None:
+    more = ["train.accumulate=2", "train.ema={decay: 0.5}", "train.batch_size=8"]
+    found = json.loads(here("check", "toy.yaml", *more, "--json").out)
+    assert (found["steps"], found["batch"]) == (9, 16)
+    assert found["state"] == 59 * 4 * 6  # an average, and what it is moved by
+    whole = json.loads(here("check", "toy.yaml", "--json").out)
+    assert found["kept"] == 864 < whole["kept"] == 1408  # of a part of a step, and all its rows
+
+
 def test_all_errors_are_told_at_once(here: Here) -> None:
     result = here("check", "toy.yaml", "train.epocks=3", "optimizer.adam.lr=-1")
     assert result.code == 2
