@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 import dgrad
 from benchmarks.steps import Step, show
-from dgrad import Tensor, ops, optim
+from dgrad import nn, optim
 
 LAYERS, HEADS, WIDTH, CONTEXT, BATCH, VOCABULARY = 4, 4, 128, 64, 12, 65
 BETAS, DECAY, CLIP, LR = (0.9, 0.99), 0.1, 1.0, 1e-3
@@ -28,7 +28,7 @@ def weights() -> dict[str, np.ndarray]:
     N(0, 0.02), and N(0, 0.02 / sqrt(2 layers)) of the projections that are added to the sum.
     """
     rng = np.random.default_rng(0)
-    shapes = {"tokens": (VOCABULARY, WIDTH), "positions": (CONTEXT, WIDTH), "norm": (WIDTH,)}
+    shapes = {"tokens": (VOCABULARY, WIDTH), "positions": (CONTEXT, WIDTH)}
     for i in range(LAYERS):
         shapes |= {
             f"{i}.norm_1": (WIDTH,),
@@ -38,6 +38,7 @@ def weights() -> dict[str, np.ndarray]:
             f"{i}.up": (4 * WIDTH, WIDTH),
             f"{i}.down": (WIDTH, 4 * WIDTH),
         }
+    shapes["norm"] = (WIDTH,)
     small = 0.02 / np.sqrt(2 * LAYERS)
     return {
         name: np.ones(shape, np.float32)
@@ -65,27 +66,37 @@ def grouped(w: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _dgrad_logits(w: dict[str, Tensor], x: Tensor) -> Tensor:
-    h = ops.embedding(w["tokens"], x) + w["positions"]
-    for i in range(LAYERS):
-        z = ops.layer_norm(h, w[f"{i}.norm_1"])
-        z = ops.self_attention(ops.linear(z, w[f"{i}.qkv"]), num_heads=HEADS, is_causal=True)
-        h = h + ops.linear(z, w[f"{i}.joined"])
-        z = ops.gelu(ops.linear(ops.layer_norm(h, w[f"{i}.norm_2"]), w[f"{i}.up"]))
-        h = h + ops.linear(z, w[f"{i}.down"])
-    return ops.linear(ops.layer_norm(h, w["norm"]), w["tokens"])
+def _block() -> list[nn.Module]:
+    attention = nn.SelfAttention(WIDTH, HEADS, bias=False, causal=True)
+    up, down = (
+        nn.Linear(WIDTH, 4 * WIDTH, bias=False),
+        nn.Linear(4 * WIDTH, WIDTH, bias=False),
+    )
+    norms = [nn.LayerNorm(WIDTH, bias=False) for _ in range(2)]
+    return [
+        nn.Residual(nn.Sequential(norms[0], attention)),
+        nn.Residual(nn.Sequential(norms[1], up, nn.GELU(), down)),
+    ]
 
 
 def _dgrad_step() -> Step:
-    w = {name: dgrad.tensor(value, requires_grad=True) for name, value in weights().items()}
-    optimizer = optim.AdamW(grouped(w), lr=LR, betas=BETAS)
+    tokens, last = nn.Embedding(VOCABULARY, WIDTH), nn.Linear(WIDTH, VOCABULARY, bias=False)
+    last.weight = tokens.weight
+    blocks = [layer for _ in range(LAYERS) for layer in _block()]
+    norm = nn.LayerNorm(WIDTH, bias=False)
+    net = nn.Sequential(tokens, nn.PositionEmbedding(CONTEXT, WIDTH), *blocks, norm, last)
+    named = dict(zip(weights(), net.parameters(), strict=True))
+    for name, value in weights().items():
+        named[name].data[...] = value
+    optimizer = optim.AdamW(grouped(named), lr=LR, betas=BETAS)
+    criterion = nn.CrossEntropyLoss()
     x, y = map(dgrad.tensor, batch())
 
     def step() -> float:
-        loss = ops.cross_entropy(_dgrad_logits(w, x), y)
+        loss = criterion(net(x), y)
         optimizer.zero_grad()
         loss.backward()
-        optim.clip_grad_norm_(w.values(), CLIP)
+        optim.clip_grad_norm_(named.values(), CLIP)
         optimizer.step()
         return loss.item()
 

@@ -87,17 +87,23 @@ def _scores(x: Any, y: Any) -> Any:
     *lead, s, _ = x.shape
     length = math.prod(lead) * y.shape[-1]
     rows = np.empty((s, length + GAP), np.result_type(x, y))[:, :length]
-    return np.matmul(x, y, out=np.moveaxis(rows.reshape(s, *lead, y.shape[-1]), 0, -2))
+    out = rows.reshape(s, *lead, y.shape[-1])
+    return np.matmul(x, y, out=out.transpose(*range(1, out.ndim - 1), 0, -1))
+
+
+def _by_key(scores: Any) -> Any:
+    """(..., s, t) -> (s, ..., t)."""
+    return scores.transpose(-2, *range(scores.ndim - 2), -1)
 
 
 def _rows(scores: Any) -> Any:
     """(..., s, t), lying as the module says -> (s, ... t), the same memory."""
-    first = np.moveaxis(scores, -2, 0)
+    first = _by_key(scores)
     return first.reshape(len(first), math.prod(first.shape[1:]))
 
 
 def _shut(scores: Any) -> None:
     """-inf where query t would look ahead at key s."""
-    by_key = np.moveaxis(scores, -2, 0)
+    by_key = _by_key(scores)
     for s in range(1, len(by_key)):
         by_key[s, ..., :s] = -math.inf

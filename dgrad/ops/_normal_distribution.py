@@ -59,15 +59,16 @@ def mills(u: Any) -> Any:
     if u.itemsize > 4:
         z = u * math.sqrt(0.5)
         return polynomial(1 - 7.5 / (z + 3.75), DOUBLE) / (z * 4 + 2)
-    return polynomial(np.reciprocal(u + SHIFT), SINGLE)
+    u = u + SHIFT
+    return polynomial(np.reciprocal(u, out=u if u.ndim else None), SINGLE)
 
 
 def write_normal_cdf(x: Any, cdf: Any, bell: Any) -> None:
     """Phi(x) into cdf, exp(-x^2 / 2) into bell; all of one shape and dtype."""
-    np.multiply(x, -0.5, out=bell)
+    np.multiply(x, -0.5 / math.log(2), out=bell)
     bell *= x
-    np.exp(bell, out=bell)
-    tail = mills(np.abs(x))
+    np.exp2(bell, out=bell)  # with AVX-512 half the time of exp
+    tail = mills(np.abs(x, out=cdf))
     tail *= bell
     np.greater(x, 0, out=cdf)
     cdf -= tail

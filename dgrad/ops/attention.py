@@ -233,8 +233,8 @@ def self_attention(
 
 def _in_heads(x: Any, heads: int) -> Any:
     """(..., t, heads d) -> (..., heads, t, d), of an array or a Tensor."""
-    shape = np.shape(x)
-    return np.swapaxes(np.reshape(x, (*shape[:-1], heads, shape[-1] // heads)), -2, -3)
+    *lead, width = x.shape
+    return x.reshape(*lead, heads, width // heads).swapaxes(-2, -3)
 
 
 def _thirds(qkv: Any, heads: int) -> tuple[Any, Any, Any]:

@@ -35,12 +35,11 @@ def gelu(x: Any, *, approximate: Literal["none", "tanh"] = "none") -> Any:
 
 def _exact(x: Any, out: Any, slope: Any) -> None:
     """x Phi(x) into out, its derivative Phi(x) + x exp(-x^2 / 2) / sqrt(2 pi) into slope."""
-    gate = np.empty_like(x)
-    write_normal_cdf(x, gate, slope)
+    write_normal_cdf(x, out, slope)
     slope *= x
     slope *= SQRT_2_OVER_PI / 2
-    slope += gate
-    np.multiply(x, gate, out=out)
+    slope += out
+    out *= x
 
 
 def _by_tanh(x: Any, out: Any, slope: Any) -> None:

@@ -113,12 +113,12 @@ def _by_rows(x: Any, y: Any) -> Any:
     """
     if x.ndim <= 2:
         return np.matmul(x, y)
-    return np.reshape(np.matmul(_rows(x), y), (*x.shape[:-1], y.shape[-1]))
+    return np.matmul(_rows(x), y).reshape(*x.shape[:-1], y.shape[-1])
 
 
 def _rows(x: Any) -> Any:
     """x: (..., n) -> (rows, n)."""
-    return x if x.ndim == 2 else np.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
+    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 linear.vjp(
