@@ -152,7 +152,10 @@ class Block:
                 np.multiply(self.g, scale, out=self.g)
         else:
             for array, view in zip(arrays, self.g_views, strict=True):
-                np.multiply(array, scale, out=view)
+                if scale == 1:
+                    np.copyto(view, array)
+                else:
+                    np.multiply(array, scale, out=view)
         return self.g
 
     def _advance_slices(self, rule: Rule, g: np.ndarray, scale: float) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from dgrad.core.tensor import Tensor
 from dgrad.errors import CheckpointError, ParameterError, UnsupportedError
 from dgrad.optim.block import Block, Shapes, State, arrange
+from dgrad.optim.saved_states import read_states
 
 __all__ = ["Optimizer"]
 
@@ -295,36 +296,11 @@ class Optimizer:
 
         Raises CheckpointError K17 that lists everything that does not fit.
         """
-        problems: list[str] = []
-        states: dict[int, State] = {}
-        known: set[str] = set()
-        for name, (p, _, slots) in zip(names, self._states(groups), strict=True):
-            state = states[id(p)] = self._fresh(p, slots)
-            for slot in ("step", *self.scalars, *slots):
-                key = f"{slot}.{name}"
-                known.add(key)
-                if key not in arrays:
-                    problems.append(f"missing: {key}")
-                    continue
-                value = np.asarray(arrays[key])
-                is_number = value.shape == () and value.dtype.kind in "iuf"
-                if slot in slots and value.shape == slots[slot] and value.dtype == p.dtype:
-                    state[slot] = value.copy()
-                elif slot == "step" and is_number:
-                    state.step = int(value)
-                elif slot in self.scalars and is_number:
-                    state.scalars[slot] = float(value)
-                else:
-                    want = f"{p.dtype}{list(slots[slot])}" if slot in slots else "one number"
-                    got = f"{value.dtype}{list(value.shape)}"
-                    problems.append(f"{key}: expected {want}, got {got}")
-        problems += [f"unexpected: {key}" for key in arrays if key not in known]
-        if problems:
-            raise CheckpointError(
-                f"the state does not fit this {type(self).__name__}:\n  " + "\n  ".join(problems),
-                fault="K17",
-            )
-        return states
+        entries = [
+            (name, p, slots)
+            for name, (p, _, slots) in zip(names, self._states(groups), strict=True)
+        ]
+        return read_states(type(self).__name__, arrays, entries, self.scalars)
 
     # -- checking and showing -----------------------------------------------------------------
 

@@ -231,3 +231,14 @@ def test_muon_moves_what_is_not_a_matrix_and_what_is_told_to_by_adamw() -> None:
         same = [np.allclose(a, b, rtol=1e-9) for a, b in zip(found, expected, strict=True)]
         matrices = [len(shape) == 2 and 0 not in shape for shape in SHAPES]
         assert same == [bool(settings) or not is_matrix for is_matrix in matrices]
+
+
+def test_lamb_moves_a_parameter_of_zeros_by_the_plain_step() -> None:
+    p = nn.Parameter(np.zeros(3))
+    grads = [np.array([1.0, -2.0, 0.5])] * 3
+    optimizer = built("lamb", {"lr": 0.1}, [p])
+    for g in grads:
+        p.grad = g
+        optimizer.step()
+    expected = lamb(np.zeros(3), grads, 0.1, betas=(0.9, 0.999), decay=0.01, eps=1e-6)
+    np.testing.assert_allclose(p.data, expected, rtol=1e-9)
