@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from dgrad.config import yaml
 from dgrad.config.blocks import BlockDefinition, read_blocks
+from dgrad.config.extending import extended, refuse_late
 from dgrad.config.layer_list import LayerList, read_layers
 from dgrad.config.marks import Problems, quote, suggest
 from dgrad.config.overrides import apply_overrides
@@ -250,13 +251,17 @@ def from_text(
 ) -> Config:
     """As `load`, from the text of a config whose relative paths start at the folder of `path`.
 
-    plugins: load these, and none that the text names, as it may come from a checkpoint.
+    plugins: load these, and none that the text names, as it may come from a checkpoint; nor is a
+    config read that it extends.
     """
     register_shipped()
     path = Path(path)
     problems = Problems()
     tree = yaml.parse(text, str(path), path.absolute().parent)
+    if plugins is None:  # what a checkpoint holds is whole
+        tree = extended(tree, path)
     tree = apply_overrides(tree, overrides, problems)
+    refuse_late(tree)
     tree = with_vars(_completed(tree, path))
     _load_plugins(tree, plugins, problems)
     arguments = bind(Sections, tree, problems, "")

@@ -15,6 +15,7 @@ from dgrad import registry
 from dgrad.config.blocks import BlockDefinition
 from dgrad.config.catalog import KINDS
 from dgrad.config.document import Config, Sections, Split, register_shipped
+from dgrad.config.extending import KEY
 from dgrad.config.signature import LISTS, MAPPINGS, Choice, Partial, describe, parameters, writable
 from dgrad.config.values import to_plain
 from dgrad.registry import LayerList, Range, Registry
@@ -59,12 +60,13 @@ def json_schema(config: Config | None = None) -> Schema:
         for name, parameter in parameters(Sections).items()
         if parameter.default is None and name not in optional
     ]
+    sections[KEY] = {"type": "string", "description": "The config that this one changes."}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "dgrad config",
         "type": "object",
         "properties": sections,
-        "required": required,
+        "anyOf": [{"required": [KEY]}, {"required": required}],
         "additionalProperties": False,
         "$defs": definitions,
     }

@@ -145,5 +145,7 @@ def test_C01_what_is_refused_is_not_valid(key: str, value: str, tmp_path: Path) 
 
 def test_a_missing_section_is_not_valid() -> None:
     schema = json_schema()
-    assert schema["required"] == ["data", "model", "loss", "optimizer"]
+    sections = {"required": ["data", "model", "loss", "optimizer"]}
+    assert schema["anyOf"] == [{"required": ["extends"]}, sections]
     assert problems(schema, {})
+    assert not problems(schema, {"extends": "base.yaml", "seed": 3})
