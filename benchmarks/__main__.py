@@ -18,9 +18,9 @@ def main() -> None:
     for threads in ("1", "2"):
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         environment = {**os.environ, **dict.fromkeys(names, threads)}
-        subprocess.run(
-            [sys.executable, "-m", "benchmarks.steps", threads], check=True, env=environment
-        )
+        for module in ("steps", "transformer", "recurrent"):
+            command = [sys.executable, "-m", f"benchmarks.{module}", threads]
+            subprocess.run(command, check=True, env=environment)
     startup.main()
 
 

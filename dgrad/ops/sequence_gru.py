@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from dgrad.ops.activation import sigmoid
 
 __all__ = ["gru"]
 
-SIGNS = np.array([-1.0, -1.0, 1.0], np.float16)[:, None, None]  # sigmoid(s) = 1 / (1 + exp(-s))
+# What r's, z's and n's sums are computed times: sigmoid(s) = 1 / (1 + 2^(-s / log 2)), and with
+# AVX-512 exp2 takes half the time of exp.
+FACTORS = np.array([-1 / math.log(2), -1 / math.log(2), 1.0])[:, None, None]
 
 
 @op(keeps=("gates", "reset"), example=sequences(3, 1))
@@ -24,7 +27,7 @@ def gru(x: Any, h: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None
     x, h = checked("gru", 3, x, h, w_ih, w_hh, b_ih, b_hh)
     gates, b_new = _sums(x, w_ih, b_ih, b_hh)
     _, t, n, k = gates.shape
-    w = np.multiply(_of_gates(w_hh), SIGNS, order="C", dtype=gates.dtype)
+    w = np.multiply(_of_gates(w_hh), FACTORS, order="C", dtype=gates.dtype, casting="same_kind")
     sums = np.empty((3, n, k), gates.dtype)
     out, reset = (np.empty((t, n, k), gates.dtype) for _ in range(2))
     with np.errstate(over="ignore"):
@@ -40,12 +43,12 @@ def gru(x: Any, h: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None
 def _step(gates: Any, sums: Any, before: Any, reset: Any, h: Any) -> None:
     """One step of rows: gates (r, z, n) become open in place; reset and h are filled.
 
-    gates, sums: (3, rows, k), of x and of the state, those of r and z with the other sign; before:
-    the h that it found; reset: r times n's sum of the state. exp may overflow: inf gives 0.
+    gates, sums: (3, rows, k), of x and of the state, times FACTORS; before: the h that it found;
+    reset: r times n's sum of the state. exp2 may overflow: inf gives 0.
     """
     both, z, new = gates[:2], gates[1], gates[2]
     both += sums[:2]
-    np.exp(both, out=both)
+    np.exp2(both, out=both)
     both += 1
     np.reciprocal(both, out=both)
     np.multiply(gates[0], sums[2], out=reset)
@@ -62,13 +65,10 @@ def _of_gates(w: Any) -> Any:
 
 
 def _sums(x: Any, w_ih: Any, b_ih: Any, b_hh: Any) -> tuple[Any, Any]:
-    """x w_ih^T and all biases, (3, t, n, k), for r and z negated; but that of the state's n, (k,).
-
-    As sigmoid(s) = 1 / (1 + exp(-s)).
-    """
-    rows = flat(by_step(x))
-    sums = np.matmul(rows, _of_gates(w_ih) * SIGNS)  # (3, t n, k)
-    biases = [b.reshape(3, 1, len(b) // 3) * SIGNS for b in (b_ih, b_hh) if b is not None]
+    """x w_ih^T and all biases, times FACTORS, (3, t, n, k); but the bias of the state's n, (k,)."""
+    rows, factors = flat(by_step(x)), FACTORS.astype(w_ih.dtype)
+    sums = np.matmul(rows, _of_gates(w_ih) * factors)  # (3, t n, k)
+    biases = [b.reshape(3, 1, len(b) // 3) * factors for b in (b_ih, b_hh) if b is not None]
     b_new = None
     if b_hh is not None:
         b_new = b_hh[len(b_hh) // 3 * 2 :]
