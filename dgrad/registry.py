@@ -29,6 +29,7 @@ __all__ = [
     "layers",
     "losses",
     "metrics",
+    "name_of",
     "ops",
     "optimizers",
     "readers",
@@ -125,10 +126,17 @@ def _checked(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     return checked
 
 
+def name_of(component: type) -> str:
+    """What messages call a class: the name it is registered under, else its own."""
+    name: str = vars(component).get("registered_name", component.__name__)
+    return name
+
+
 class Registry(Generic[T]):
     """Names of one kind of component. The component's signature is its schema in a config.
 
-    checks: whether calls enforce the annotated ranges; without, components are kept untouched.
+    checks: whether calls enforce the annotated ranges, and a class keeps its name as its
+    `registered_name`, the first if it has several; without, components are kept untouched.
     """
 
     def __init__(self, kind: str, *, checks: bool = True) -> None:
@@ -148,8 +156,10 @@ class Registry(Generic[T]):
             if name in self._entries and not self._is_again(name, component):
                 raise DgradError(self._taken(name))
             if self.checks and isinstance(component, type):
-                initialise = component.__init__  # type: ignore[misc]
-                component.__init__ = _checked(initialise, name)  # type: ignore[misc]
+                if "registered_name" not in vars(component):  # else checked already
+                    component.registered_name = name  # type: ignore[attr-defined]
+                    initialise = component.__init__  # type: ignore[misc]
+                    component.__init__ = _checked(initialise, name)  # type: ignore[misc]
             elif self.checks and inspect.isfunction(component):
                 component = typing.cast(T, _checked(component, name))
             self._entries[name] = component

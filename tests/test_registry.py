@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dgrad.errors import DgradError, ParameterError, UnknownNameError
-from dgrad.registry import Count, Fraction, Positive, Registry
+from dgrad.registry import Count, Fraction, Positive, Registry, name_of
 
 
 @pytest.fixture
@@ -51,6 +51,20 @@ def test_C08_a_number_of_any_type_out_of_its_range_is_refused(parts: Registry[An
     with pytest.raises(ParameterError, match="sizes must be >= 1"):
         Drop(0.5, [np.int32(1), np.int32(0)])  # type: ignore[list-item]
     assert Drop(np.float32(0.5)).p == read(0.5)  # type: ignore[arg-type]
+
+
+def test_messages_call_a_class_by_its_registered_name(parts: Registry[Any]) -> None:
+    @parts.register("two")
+    @parts.register("one")
+    class One:
+        """A component."""
+
+    class Other(One):
+        """A component of its own."""
+
+    assert (name_of(One), name_of(Other), name_of(parts["two"])) == ("one", "Other", "one")
+    parts.register("other")(Other)
+    assert name_of(Other) == "other"
 
 
 def test_a_registry_that_checks_nothing_holds_what_it_was_given() -> None:

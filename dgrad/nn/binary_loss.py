@@ -11,7 +11,7 @@ from dgrad import ops
 from dgrad.core.tensor import Tensor
 from dgrad.errors import DataError, ParameterError
 from dgrad.nn.loss import Loss, Reduction, check_within
-from dgrad.registry import NonNegative, Range, losses
+from dgrad.registry import NonNegative, Range, losses, name_of
 
 __all__ = [
     "BCELoss",
@@ -72,7 +72,7 @@ class _WeightedBinaryLoss(_BinaryLoss):
         size = targets[-1] if targets else 1
         if weight.shape != (size,):
             expected = f"{size} numbers, one for each target" if size > 1 else "one number"
-            raise ParameterError(type(self).__name__, name, expected, weight.tolist())
+            raise ParameterError(name_of(type(self)), name, expected, weight.tolist())
 
 
 def _weights(value: Any) -> np.ndarray | None:

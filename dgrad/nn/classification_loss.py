@@ -12,7 +12,7 @@ from dgrad import ops
 from dgrad.core.tensor import Tensor
 from dgrad.errors import DataError, ParameterError
 from dgrad.nn.loss import IGNORED, Loss, Reduction, raw
-from dgrad.registry import NonNegative, Range, losses
+from dgrad.registry import NonNegative, Range, losses, name_of
 
 __all__ = ["CrossEntropyLoss", "FocalLoss", "MultiMarginLoss", "NLLLoss"]
 
@@ -33,7 +33,7 @@ class _ClassLoss(Loss):
         self.weight = None if weight is None else np.asarray(weight, np.float64)
         self.ignore_index = ignore_index
         if self.weight is not None and self.weight.ndim != 1:
-            raise ParameterError(type(self).__name__, "weight", "a number for each class", weight)
+            raise ParameterError(name_of(type(self)), "weight", "a number for each class", weight)
 
     def weight_of(self, targets: np.ndarray) -> float:
         """The number of targets that count, or the sum of their classes' weights."""
@@ -54,7 +54,7 @@ class _ClassLoss(Loss):
         if self.weight is not None and classes is not None and len(self.weight) != classes:
             expected = f"{classes} numbers, one for each class"
             raise ParameterError(
-                type(self).__name__, "weight", expected, [float(w) for w in self.weight]
+                name_of(type(self)), "weight", expected, [float(w) for w in self.weight]
             )
         return super().wanted(targets, classes)
 

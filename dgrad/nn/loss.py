@@ -10,6 +10,7 @@ from dgrad.core.tensor import Tensor
 from dgrad.errors import DataError, ParameterError
 from dgrad.nn.module import Module
 from dgrad.ops.classification_loss import IGNORED
+from dgrad.registry import name_of
 
 __all__ = ["IGNORED", "Loss", "Reduction", "check_within", "raw"]
 
@@ -30,7 +31,7 @@ class Loss(Module):
         known = (*self.means, "sum", "none")
         if reduction not in known:
             expected = f"{', '.join(map(repr, known[:-1]))} or 'none'"
-            raise ParameterError(type(self).__name__, "reduction", expected, reduction)
+            raise ParameterError(name_of(type(self)), "reduction", expected, reduction)
         self.reduction: Reduction = reduction
 
     def weight_of(self, targets: np.ndarray) -> float:

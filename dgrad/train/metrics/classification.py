@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dgrad.errors import ShapeError
-from dgrad.registry import Count, metrics
+from dgrad.registry import Count, metrics, name_of
 from dgrad.train.metrics.metric import IGNORED, Metric, Table, class_rows, per_class
 
 __all__ = [
@@ -104,7 +104,6 @@ class _ByClass(Metric):
     targets = "classes"
     higher_is_better = True
     supplied = ("class_names",)
-    name: ClassVar[str]  # what messages call it
 
     def __init__(self, class_names: Sequence[str] | None = None) -> None:
         self.class_names = class_names
@@ -121,12 +120,14 @@ class _ByClass(Metric):
 
     def update(self, outputs: NDArray[Any], targets: NDArray[Any]) -> None:
         """Count a batch."""
-        rows, actual = class_rows(self.name, outputs, targets)
+        rows, actual = class_rows(name_of(type(self)), outputs, targets)
         if not self.classes:
             self.classes = rows.shape[1]
             self.counts = self.zeros()
         elif self.classes != rows.shape[1]:
-            raise ShapeError(f"{self.name}: {rows.shape[1]} classes, but {self.classes} before")
+            raise ShapeError(
+                f"{name_of(type(self))}: {rows.shape[1]} classes, but {self.classes} before"
+            )
         self.count(_predicted(rows), actual)
 
     @abstractmethod

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dgrad.registry import Count, metrics
+from dgrad.registry import Count, metrics, name_of
 from dgrad.train.metrics.metric import Metric, class_rows
 
 __all__ = ["BitsPerCharacter", "ExpectedCalibrationError", "Perplexity"]
@@ -19,7 +19,6 @@ class _Surprise(Metric):
 
     targets = "classes"
     higher_is_better = False
-    name: ClassVar[str]  # what messages call it
 
     def reset(self) -> None:
         """Forget all batches."""
@@ -28,7 +27,7 @@ class _Surprise(Metric):
 
     def update(self, outputs: NDArray[Any], targets: NDArray[Any]) -> None:
         """Count a batch."""
-        rows, actual = class_rows(self.name, outputs, targets)
+        rows, actual = class_rows(name_of(type(self)), outputs, targets)
         log_p = _log_softmax(rows)
         self.total -= float(np.sum(np.take_along_axis(log_p, actual[:, None], axis=1)))
         self.count += len(actual)

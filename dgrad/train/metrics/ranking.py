@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dgrad.errors import DtypeError, ShapeError
-from dgrad.registry import metrics
+from dgrad.registry import metrics, name_of
 from dgrad.train.metrics.metric import Metric, class_rows, number_rows, per_class
 
 __all__ = ["ROCAUC", "AveragePrecision"]
@@ -27,7 +27,6 @@ class _Ranking(Metric):
     targets = "any"
     higher_is_better = True
     supplied = ("class_names",)
-    name: ClassVar[str]
 
     def __init__(
         self,
@@ -50,14 +49,16 @@ class _Ranking(Metric):
             scores, positive = self._of_numbers(outputs, targets)
         if self.scores and self.scores[0].shape[1] != scores.shape[1]:
             before = self.scores[0].shape[1]
-            raise ShapeError(f"{self.name}: {scores.shape[1]} columns, but {before} before")
+            raise ShapeError(
+                f"{name_of(type(self))}: {scores.shape[1]} columns, but {before} before"
+            )
         self.scores.append(scores)
         self.positive.append(positive)
 
     def _of_classes(
         self, outputs: NDArray[Any], targets: NDArray[Any]
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        rows, actual = class_rows(self.name, outputs, targets)
+        rows, actual = class_rows(name_of(type(self)), outputs, targets)
         rows = rows.astype(np.float64)
         if rows.shape[1] == 2:
             return rows[:, 1:] - rows[:, :1], actual[:, None] == 1
@@ -66,10 +67,12 @@ class _Ranking(Metric):
     def _of_numbers(
         self, outputs: NDArray[Any], targets: NDArray[Any]
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        scores, actual = number_rows(self.name, outputs, targets)
+        scores, actual = number_rows(name_of(type(self)), outputs, targets)
         wrong = actual[(actual != 0) & (actual != 1)]
         if wrong.size:
-            raise DtypeError(f"{self.name}: targets are classes, or 0 and 1, got {wrong[0]:g}")
+            raise DtypeError(
+                f"{name_of(type(self))}: targets are classes, or 0 and 1, got {wrong[0]:g}"
+            )
         flat = (len(actual), math.prod(actual.shape[1:]))
         return scores.reshape(flat), actual.reshape(flat) == 1
 

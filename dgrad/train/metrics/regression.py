@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dgrad.registry import metrics
+from dgrad.registry import metrics, name_of
 from dgrad.train.metrics.metric import Metric, number_rows
 
 __all__ = ["MAE", "MSE", "R2", "RMSE"]
@@ -28,7 +28,7 @@ class _Difference(Metric):
 
     def update(self, outputs: NDArray[Any], targets: NDArray[Any]) -> None:
         """Count a batch."""
-        predicted, actual = number_rows(type(self).__name__.lower(), outputs, targets)
+        predicted, actual = number_rows(name_of(type(self)), outputs, targets)
         self.total += self.measure(predicted - actual)
         self.count += actual.size
 
