@@ -102,8 +102,8 @@ def expanded(node: Node, at: Spot) -> tuple[Node, Spot] | None:
     None when it is no block's use; FAILED when its arguments are wrong.
     """
     name, given, mark = _use(node)
-    block = at.blocks.get(name)
-    if block is None:
+    block = at.blocks.get(name) if at.blocks else None
+    if at.blocks is None or block is None:
         return None
     if name in at.expanding:
         way = " -> ".join([*at.expanding[at.expanding.index(name) :], name])

@@ -186,7 +186,7 @@ class Model:
             blocks = read_blocks(node.entries["blocks"].value, at.inside("blocks"))
             at = dataclasses.replace(at, blocks=blocks)
         layers = read_layers(node.entries["layers"].value, LayerListHint(), at.inside("layers"))
-        return cls(layers=layers, blocks={**at.blocks}) if len(problems) == before else None
+        return cls(layers=layers, blocks={**(at.blocks or {})}) if len(problems) == before else None
 
     def plain(self) -> dict[str, Any]:
         """The section as a config writes it; blocks stand where they are used."""

@@ -59,10 +59,8 @@ class Layer:
     @property
     def name(self) -> str:
         """The kind of layer; a block goes by its own name."""
-        if self.component is None:
-            return "reuse"
-        own = self.component.arguments.get("name")
-        return own if self.component.name == "block" and isinstance(own, str) else self.kind
+        label = getattr(self.component and self.component.target, "label", None)
+        return (label(self.arguments) if label else "") or self.kind
 
     @property
     def kind(self) -> str:
@@ -210,7 +208,7 @@ def _component(node: Node, at: Spot) -> Component | None:
 
 def _is_misplaced(node: Mapping, at: Spot) -> bool:
     """Whether something stands beside a layer that belongs inside, or the other way round."""
-    kinds = [kind for kind in node.entries if kind in layers or kind in at.blocks]
+    kinds = [kind for kind in node.entries if kind in layers or kind in (at.blocks or ())]
     if len(kinds) != 1:
         return False
     (kind,) = kinds

@@ -7,7 +7,7 @@ import os
 import re
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ from dgrad.config.marks import Mark, Problems, quote, suggest
 from dgrad.config.signature import describe
 from dgrad.config.tree import Mapping, Node, Scalar, Sequence, scalar
 from dgrad.registry import Range
+
+if typing.TYPE_CHECKING:
+    from dgrad.config.blocks import Blocks
 
 __all__ = ["FAILED", "SCALARS", "Spot", "convert_literal"]
 
@@ -34,7 +37,7 @@ class Spot:
     where: str
     ranges: tuple[Range, ...] = ()
     references: bool = True
-    blocks: Any = field(default_factory=dict)  # a dgrad.config.blocks.Blocks
+    blocks: Blocks | None = None
     expanding: tuple[str, ...] = ()
 
     def inside(self, part: str) -> Spot:

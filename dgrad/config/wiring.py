@@ -10,6 +10,7 @@ from typing import Any
 from dgrad.config.layer_list import INPUT, PREVIOUS, Layer, LayerList, Name, Wiring
 from dgrad.config.marks import Problems, quote, suggest
 from dgrad.config.values import Component
+from dgrad.nn.composition import Composite
 
 __all__ = ["captured_by", "inputs_of", "layer_names", "lists_in", "wire"]
 
@@ -45,8 +46,10 @@ def captured_by(component: Component | None) -> tuple[str, ...]:
 
 def inputs_of(component: Component) -> tuple[str, ...]:
     """What the lists in a component call the values that it is given."""
-    named = component.arguments.get("inputs") if component.name == "block" else None
-    return tuple(named) if named else (INPUT,)
+    target: Any = component.target
+    if isinstance(target, type) and issubclass(target, Composite):
+        return target.named_inputs(component.arguments)
+    return (INPUT,)
 
 
 def layer_names(kinds: Iterable[str], taken: Collection[str] = ()) -> list[str]:
@@ -67,12 +70,13 @@ def layer_names(kinds: Iterable[str], taken: Collection[str] = ()) -> list[str]:
 class _List:
     """One list of layers while its names are followed.
 
-    inputs: what it calls the values it is given. outer: the ids that it can see outside of it.
+    inputs: what it calls the values it is given. outer: what it can see outside of it by name:
+    layers, and None for the inputs of a block around it.
     """
 
     layers: LayerList
     inputs: tuple[str, ...]
-    outer: Mapping[str, Layer]
+    outer: Mapping[str, Layer | None]
     problems: Problems
     is_used: Callable[[str], bool]
     used: set[str] = field(default_factory=set)  # ids, of it and from outside, that stand somewhere
@@ -87,7 +91,7 @@ class _List:
         taken = {*self.outer, *self.ids, *self.inputs}
         made = iter(layer_names(kinds, taken))
         self.labels = tuple(name or next(made) for name in given)
-        visible: dict[str, Layer] = dict(self.outer)
+        visible = {**self.outer, **{name: None for name in self.inputs if name != INPUT}}
         sources, layers, results = [], [], set()
         for i, layer in enumerate(self.layers):
             inner, captured = self._inside(layer, visible)
@@ -95,7 +99,7 @@ class _List:
             self._check_arity(i, inner)
             for name in (layer.tie, layer.reuse):
                 if name is not None:
-                    self._check_layer(i, name)
+                    self._check_module(i, name)
             sources.append(tuple(label for label in (*found, *captured) if label is not None))
             results |= {*sources[-1]}
             layers.append(inner)
@@ -114,7 +118,7 @@ class _List:
                 continue
             text = layer.id.text
             there = self.layers[ids[text]] if text in ids else self.outer.get(text)
-            if there is not None or text in self.inputs:
+            if there is not None or text in (*self.inputs, *self.outer):
                 line = there.id.mark.line if there and there.id else 0
                 at = f" at line {line}" if line else ""
                 self._note(layer, layer.id, f"the id {quote(text)} is taken{at}", "choose another")
@@ -134,18 +138,19 @@ class _List:
             return self.inputs[0]
         if text in self.inputs:
             return text
-        return self._earlier(i, name)
+        if not self._is_before(i, name):
+            return None
+        if text not in self.ids:
+            self.captured[text] = None
+        return text
 
-    def _earlier(self, i: int, name: Name) -> str | None:
-        """The label of the earlier layer with this id; one from outside is captured."""
+    def _is_before(self, i: int, name: Name) -> bool:
+        """Whether a layer before layer i, or outside, has this id; if not, that is a problem."""
         text, layer = name.text, self.layers[i]
         self.used.add(text)
         number = self.ids.get(text)
-        if number is None and text in self.outer:
-            self.captured[text] = None
-            return text
-        if number is not None and number < i:
-            return self.labels[number]
+        if (number is None and text in self.outer) or (number is not None and number < i):
+            return True
         if number is None:
             known = [*self.outer, *(n for n, at in self.ids.items() if at < i)]
             there = f"there is: {', '.join([PREVIOUS, *self.inputs, *known])}"
@@ -156,9 +161,9 @@ class _List:
             self._note(layer, name, f"a cycle: {' -> '.join([*way, way[0]])}", hint)
         else:
             line = self.layers[number].mark.line
-            text = f"{quote(text)} comes later, at line {line}"
-            self._note(layer, name, text, "move that layer up: a layer takes what is before it")
-        return None
+            message = f"{quote(text)} comes later, at line {line}"
+            self._note(layer, name, message, "move that layer up: a layer takes what is before it")
+        return False
 
     def _way(self, start: int, end: int) -> list[str]:
         """The labels from layer `end` to layer `start`, if what start takes comes from end."""
@@ -171,14 +176,16 @@ class _List:
                     ways.setdefault(i, [*ways[source], self.labels[i]])
         return ways.get(start, []) if start != end else ways[end]
 
-    def _inside(self, layer: Layer, visible: Mapping[str, Layer]) -> tuple[Layer, tuple[str, ...]]:
+    def _inside(
+        self, layer: Layer, visible: Mapping[str, Layer | None]
+    ) -> tuple[Layer, tuple[str, ...]]:
         """The layer with its lists wired, and the labels they use of this list and outside."""
         component = layer.component
         if component is None or not any(lists_in(component)):
             return layer, ()
         names = inputs_of(component)
-        if component.name == "block":
-            visible = {}  # it is the same wherever it is used
+        if not getattr(component.target, "sees_outside", True):
+            visible = {}
 
         def inner(value: Any) -> Any:
             if isinstance(value, list | tuple):
@@ -194,7 +201,7 @@ class _List:
         wired = replace(layer, component=replace(component, arguments=arguments))
         captured = captured_by(wired.component)
         for name in captured:
-            if name not in self.ids:
+            if name not in (*self.ids, *self.inputs):
                 self.captured[name] = None
         return wired, captured
 
@@ -224,15 +231,14 @@ class _List:
         there = self.layers[self.ids[text]] if text in self.ids else self.outer.get(text)
         return there.component.target if there and there.component else None
 
-    def _check_layer(self, i: int, name: Name) -> None:
+    def _check_module(self, i: int, name: Name) -> None:
         """`tie` and `reuse` name a layer that is made before this one."""
-        if name.text in (PREVIOUS, *self.inputs):
-            message = f"{quote(name.text)} is a value, not a layer"
+        text, values = name.text, (PREVIOUS, INPUT, *self.inputs)
+        if text in values or (text in self.outer and self.outer[text] is None):
+            message = f"{quote(text)} is a value, not a layer"
             self._note(self.layers[i], name, message, "name a layer by its id")
-            return
-        before = dict(self.captured)
-        self._earlier(i, name)
-        self.captured = before  # the layer is used, not its result
+        else:
+            self._is_before(i, name)
 
     def _check_use(self, results: Collection[str]) -> None:
         """Every id must be used somewhere, and every result but the last by another layer."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -32,8 +32,20 @@ class Composite(Module):
     """Base of layers whose constructor takes modules that a config writes as lists of layers.
 
     A list may use results of layers outside of it; these come as further inputs of `forward`,
-    which hands them on, in order, to every module.
+    which hands them on, in order, to every module. sees_outside: whether lists may do that.
     """
+
+    sees_outside: ClassVar[bool] = True
+
+    @classmethod
+    def named_inputs(cls, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+        """What the lists call the values that the layer is given."""
+        return ("input",)
+
+    @classmethod
+    def label(cls, arguments: Mapping[str, Any]) -> str:
+        """What a layer of such arguments is called among its neighbours; "" for its kind."""
+        return ""
 
     @classmethod
     @abstractmethod
@@ -177,6 +189,17 @@ class Block(Composite):
     """
 
     arity: ClassVar[tuple[int, int | None]] = (1, None)
+    sees_outside: ClassVar[bool] = False  # so that it is the same wherever it is used
+
+    @classmethod
+    def named_inputs(cls, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+        """As `inputs` says."""
+        return tuple(arguments["inputs"])
+
+    @classmethod
+    def label(cls, arguments: Mapping[str, Any]) -> str:
+        """As `name` says."""
+        return str(arguments["name"])
 
     def __init__(
         self, layers: _Layers, inputs: tuple[str, ...] = ("input",), name: str = "block"

@@ -103,6 +103,21 @@ MODELS = {
     - {gate, from: [first, second]}
     - linear: $data.classes
 """,
+    "a block's inputs within its lists": """
+  blocks:
+    reading:
+      inputs: [x, memory]
+      layers:
+        - residual:
+            - {bilinear: 6, from: [previous, memory]}
+            - residual: [{linear: 6}, {add, from: [previous, memory]}, tanh]
+  layers:
+    - {linear: 6, id: memory}
+    - tanh
+    - {reading, from: [previous, memory]}
+    - {reading, from: [previous, memory]}
+    - linear: $data.classes
+""",
     "outside names": """
   layers:
     - linear: 5
@@ -295,6 +310,10 @@ MALFORMED = {
     ),
     "tie to a value": (
         "- linear: 4\n- {linear: 3, tie: input}", 2, 20, "C22", '"input" is a value', "by its id",
+    ),
+    "tie to a block's input": (
+        "- {block: {layers: [{residual: [{linear: 3, tie: x}]}], inputs: [x]}}",
+        1, 50, "C22", '"x" is a value, not a layer', "by its id",
     ),
     "keys among the arguments": (
         "- linear: {out_features: 3, id: a}",
