@@ -29,7 +29,6 @@ from dgrad.config.settings import (
 from dgrad.errors import ConfigError, ResourceError
 from dgrad.nn.memory import available_memory
 from dgrad.nn.module import Module
-from dgrad.optim.schedules import Plateau
 from dgrad.train.trainer import Trainer
 
 __all__ = ["build_trainer", "with_data"]
@@ -69,7 +68,7 @@ def build_trainer(config: Config, data: LoadedData) -> Trainer:
         steps_per_epoch=per_epoch,
         lr=optimizer.defaults["lr"],  # which groups may override
     )
-    if isinstance(schedule, Plateau):
+    if getattr(schedule, "metric", None):  # a plugin's may be any function
         schedule.metric = monitored(schedule.metric, splits)
     data.warnings.extend(_doubts(config, per_epoch))
     data.warnings.extend(empty_groups(config, model))

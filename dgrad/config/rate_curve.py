@@ -14,7 +14,7 @@ from dgrad.config.document import Config
 from dgrad.config.rates import build_schedule
 from dgrad.config.settings import steps_per_epoch
 from dgrad.config.values import Component, Reference
-from dgrad.optim.schedules import Length, Plateau
+from dgrad.optim.schedules import Length
 
 __all__ = ["RateCurve", "rate_curve"]
 
@@ -50,9 +50,7 @@ def rate_curve(config: Config) -> RateCurve:
     schedule = build_schedule(
         config.schedule, total_steps=total, steps_per_epoch=per_epoch or 1, lr=groups[0][1]
     )
-    note = ""
-    if isinstance(schedule, Plateau):
-        note = f"plateau lowers the rate when {schedule.metric} no longer improves: not shown"
+    note = getattr(schedule, "note", "")  # a plugin's may be any function
     factors = np.array([schedule(step) for step in range(total)], np.float64)
     return RateCurve(factors, groups, per_epoch, getattr(schedule, "warmup", 0), note)
 

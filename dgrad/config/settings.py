@@ -8,7 +8,7 @@ from dgrad.config.document import Config
 from dgrad.config.marks import Problems, quote, refuse, suggest
 from dgrad.config.places import place
 from dgrad.nn.module import Module
-from dgrad.optim.schedules import Length, Plateau
+from dgrad.optim.schedules import Length
 from dgrad.train.averaging import EMA, SWA, WeightAverage
 from dgrad.train.settings import Settings
 from dgrad.train.trainer import Examples, Trainer
@@ -76,8 +76,9 @@ def check_monitored(config: Config, trainer: Trainer) -> None:
     wanted = [(train.checkpoint.best, ("train", "checkpoint", "best"))]
     if train.early_stop:
         wanted.append((train.early_stop.metric, ("train", "early_stop", "metric")))
-    if isinstance(trainer.schedule, Plateau):
-        wanted.append((trainer.schedule.metric, ("schedule", "plateau", "metric")))
+    observed = getattr(trainer.schedule, "metric", None)
+    if observed:
+        wanted.append((observed, ("schedule", config.schedule.name, "metric")))
     problems = Problems()
     for name, keys in wanted:
         if monitored(name, trainer.splits) not in known:

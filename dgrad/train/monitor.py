@@ -1,4 +1,4 @@
-"""What evaluations are good for: the best so far, early stopping, a schedule's plateau."""
+"""What evaluations are good for: the best so far, early stopping, a schedule."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dgrad.optim.schedules import Plateau
 from dgrad.train.metrics import Metric
 from dgrad.train.settings import Progress, Settings
 
@@ -22,7 +21,8 @@ class Monitor:
         metrics: Mapping[str, Metric],
         schedule: Callable[[int], float],
     ) -> None:
-        self.settings, self.metrics, self.schedule = settings, metrics, schedule
+        self.settings, self.metrics = settings, metrics
+        self.observer: Any = schedule if getattr(schedule, "metric", None) else None
 
     def observe(self, record: Mapping[str, Any], progress: Progress) -> bool:
         """Take the record of an evaluation into account; whether it is the best so far."""
@@ -35,11 +35,11 @@ class Monitor:
                 progress.stop_value, progress.evaluations_since_better = record[stop], 0
             else:
                 progress.evaluations_since_better += 1
-        if isinstance(self.schedule, Plateau):
-            name = self.schedule.metric
+        if self.observer is not None:
+            name = self.observer.metric
             higher = self._is_higher_better(name)
-            self.schedule.observe(record[name], step=progress.step, higher_is_better=higher)
-            progress.schedule = self.schedule.state_dict()
+            self.observer.observe(record[name], step=progress.step, higher_is_better=higher)
+            progress.schedule = self.observer.state_dict()
         return better
 
     def should_stop(self, progress: Progress) -> bool:
@@ -49,8 +49,8 @@ class Monitor:
 
     def load(self, progress: Progress) -> None:
         """Go on from there."""
-        if isinstance(self.schedule, Plateau):
-            self.schedule.load_state_dict(progress.schedule)
+        if self.observer is not None:
+            self.observer.load_state_dict(progress.schedule)
 
     def _improves(self, name: str, value: float, best: float | None) -> bool:
         """Whether `value` of "val/loss" or another measure beats `best`; NaN, inf never do."""

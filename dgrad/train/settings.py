@@ -50,7 +50,7 @@ class Progress:
     stop_value: float | None = None
     evaluations_since_better: int = 0
     averaged: int = 0  # how many weights the average is of
-    schedule: dict[str, Any] = field(default_factory=dict)  # what a Plateau remembers
+    schedule: dict[str, Any] = field(default_factory=dict)  # its state_dict, if it observes
     loss: float = math.nan
 
     def stored(self) -> dict[str, Any]:

@@ -275,6 +275,10 @@ def test_a_plateau_monitors_what_is_measured(tmp_path: Path) -> None:
     (problem,) = caught.value.problems
     assert (problem.fault, problem.line, problem.column) == ("C22", 1, 29)
     assert "val/accuracy" in problem.hint
+    chain = "schedule={chain: {schedules: [constant, {plateau: val/loss}], milestones: [50%]}}"
+    assert built(tmp_path, CLASSES, chain, "data.split.val=0").schedule.metric == "train/loss"
+    with pytest.raises(ConfigError, match=r'schedule\.chain\.metric: nothing called "val/acuracy"'):
+        built(tmp_path, CLASSES, chain.replace("val/loss", "val/acuracy"))
 
 
 def test_settings_come_from_the_config(tmp_path: Path) -> None:

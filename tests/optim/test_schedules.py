@@ -1,6 +1,7 @@
 """Schedules: PyTorch's over whole runs, from the YAML spelling; lengths; what is refused."""
 
 import functools
+import json
 import math
 
 import pytest
@@ -287,6 +288,20 @@ def test_K07_a_state_that_is_none_is_refused(state):
     assert schedule.state_dict() == Plateau(100).state_dict()
 
 
+@pytest.mark.parametrize("state", [{"0": {}}, {"1": {"best": "low"}}, {"best": 1.0}, 5])
+def test_K07_a_chain_refuses_what_is_not_its_state(state):
+    schedule = built("{chain: {schedules: [constant, plateau], milestones: [30]}}")
+    with pytest.raises(CheckpointError, match=r"the state is .*, expected") as e:
+        schedule.load_state_dict(state)
+    assert e.value.fault == "K07"
+
+
+def test_K07_a_schedule_that_remembers_nothing_takes_no_state():
+    Cosine(10).load_state_dict({})
+    with pytest.raises(CheckpointError, match=r"cosine: the state is .*, expected none"):
+        Cosine(10).load_state_dict({"best": 1.0})
+
+
 def test_plateau_does_not_count_what_the_warm_up_brings():
     schedule = Plateau(100, patience=0, warmup=10)
     for step in range(10):
@@ -318,6 +333,53 @@ def test_a_chain_in_python_takes_functions():
         20, schedules=[functools.partial(Linear, start_factor=0.5), Cosine], milestones=[10]
     )
     assert (schedule(0), schedule(10), schedule(15)) == (0.5, 1.0, pytest.approx(0.5))
+
+
+PATIENT = "{plateau: {patience: 0, factor: 0.5, warmup: 2}}"
+CHAINED = (
+    f"{{chain: {{warmup: 2, schedules: [constant, {PATIENT}, step: 3], milestones: [4, 12]}}}}"
+)
+
+
+def test_a_plateau_in_a_chain_is_told_what_is_measured_while_it_works():
+    schedule = built(CHAINED.replace("step: 3", "{step: 3}"), 20)
+    assert schedule.metric == "val/loss"
+    assert schedule.note == "plateau lowers the rate when val/loss no longer improves: not shown"
+    found = []
+    for step in range(20):  # every step is measured, and nothing ever improves on the first
+        schedule.observe(1.0, step=step)
+        found.append(schedule(step))
+    warmups, plateau = [0.5, 1.0], [1.0 / 2, 1.0]  # of the chain; of the plateau, from step 6 on
+    decays = [
+        1.0,
+        0.5,
+        0.25,
+        0.125,
+        0.0625,
+        0.03125,
+    ]  # step 8 brings the best, 9 to 13 are no better
+    assert found == [*warmups, 1, 1, 1, 1, *plateau, *decays, 1, 1, 1, 0.1, 0.1, 0.1]
+
+
+def test_chains_of_plateaus_go_on_from_their_state():
+    text = f"{{chain: {{schedules: [{PATIENT}, {PATIENT}], milestones: [10]}}}}"
+    text = f"{{chain: {{schedules: [constant, {text}], milestones: [3]}}}}"
+    values = [3, 2, 2, 1, 1, 5, 4, 1, 1, 0.5] * 3
+
+    def run(schedule, steps):
+        rates = []
+        for step in steps:
+            schedule.observe(values[step], step=step)
+            rates.append(schedule(step))
+        return rates
+
+    whole = run(built(text, 30), range(30))
+    assert len(set(whole)) > 6
+    for stop in range(30):
+        first, second = built(text, 30), built(text, 30)
+        before = run(first, range(stop))
+        second.load_state_dict(json.loads(json.dumps(first.state_dict())))
+        assert before + run(second, range(stop, 30)) == whole
 
 
 def test_chains_may_hold_chains():
@@ -422,10 +484,10 @@ def test_C22_a_warm_up_longer_than_the_run_is_refused_at_its_place(name):
             "schedules[1].cosine: warmup must be at most the 30 steps of the run",
         ),
         (
-            "{chain: {schedules: [cosine, plateau], milestones: [50%]}}",
+            "{chain: {schedules: [plateau, {plateau: val/f1}], milestones: [50%]}}",
             "C22",
-            "[cosine",
-            "functions of the step alone",
+            "[plateau",
+            "schedules must be of one metric, as far as they go by any, got ['val/f1', 'val/loss']",
         ),
         ("{chain: {schedules: [cosin], milestones: []}}", "C01", "cosin]", "did you mean"),
         ("{cosine: {final: 1.5}}", "C08", "1.5", ">= 0 and < 1"),

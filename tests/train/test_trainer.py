@@ -26,7 +26,8 @@ from dgrad.nn import (
     Sequential,
 )
 from dgrad.nn.dropout import Dropout
-from dgrad.optim import SGD, Adam, Optimizer, Plateau
+from dgrad.optim import SGD, Adam, Optimizer
+from dgrad.optim.schedules import Chain, Plateau, Schedule
 from dgrad.randomness import Purpose
 from dgrad.train.averaging import EMA, SWA, WeightAverage
 from dgrad.train.divergence import first_fault
@@ -339,9 +340,34 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 }
 
 
+class Ratio(Schedule):
+    """A plugin's: the factor is the last loss, squeezed."""
+
+    metric = "val/loss"
+    last = 0.0
+
+    def after(self, step: int) -> float:
+        return 1 / (1 + self.last)
+
+    def observe(self, value: float, *, step: int, higher_is_better: bool = False) -> None:
+        self.last = value
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"last": self.last}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.last = state.get("last", 0.0)
+
+
+def impatient(total_steps: int, **more: Any) -> Plateau:
+    return Plateau(total_steps, patience=0, factor=0.5, threshold=0.3, cooldown=1)
+
+
 SCHEDULES: dict[str, Callable[[], Any]] = {
     "falling": lambda: lambda step: 1 / (1 + step),
-    "plateau": lambda: Plateau(12, patience=0, factor=0.5, threshold=0.3, cooldown=1),
+    "plateau": lambda: impatient(12),
+    "plugin": lambda: Ratio(12),
+    "chain": lambda: Chain(12, schedules=[Ratio, impatient], milestones=[4]),
 }
 
 
@@ -357,8 +383,14 @@ RUNS: dict[str, dict[str, Any]] = {  # 12 steps each
 }
 
 
-@pytest.mark.parametrize(("name", "schedule"), [("sgd", "plateau"), ("adam", "falling")])
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize(
+    ("name", "schedule", "run"),
+    [
+        *(("sgd", "plateau", run) for run in RUNS),
+        *(("adam", "falling", run) for run in RUNS),
+        *(("sgd", schedule, "steps") for schedule in ("plugin", "chain")),
+    ],
+)
 def test_T13_T30_T38_a_run_goes_on_bit_for_bit_from_any_step(
     name: str, schedule: str, run: str
 ) -> None:
@@ -388,6 +420,7 @@ def test_T13_T30_T38_a_run_goes_on_bit_for_bit_from_any_step(
         assert list(found) == list(expected)
         assert all(np.array_equal(found[key], expected[key]) for key in expected)
         assert second.evaluate("val") == whole.evaluate("val")
+    assert bool(whole.progress.schedule) == (schedule != "falling")
 
 
 def test_a_plateau_sees_every_evaluation_and_the_direction_of_its_metric() -> None:

@@ -9,7 +9,7 @@ cosine               cosine, cosine_restarts
 one_cycle            one_cycle
 inverse_sqrt         inverse_sqrt
 warmup_stable_decay  warmup_stable_decay
-plateau              plateau, the one with a memory
+plateau              plateau, which goes by results
 chain                chain: schedules one after another
 """
 

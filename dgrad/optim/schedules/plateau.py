@@ -1,11 +1,10 @@
-"""Decay when a metric no longer improves: the one schedule with a memory."""
+"""Decay when a metric no longer improves: a schedule with a memory."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from dgrad.errors import CheckpointError
 from dgrad.optim.schedules.length import NONE, Length
 from dgrad.optim.schedules.schedule import Lr, Schedule
 from dgrad.registry import Count, Fraction, NonNegative, Range, schedules
@@ -54,6 +53,11 @@ class Plateau(Schedule):
         """As the results so far say."""
         return self.current
 
+    @property
+    def note(self) -> str:
+        """That the decays are not known before training."""
+        return f"plateau lowers the rate when {self.metric} no longer improves: not shown"
+
     def observe(self, value: float, *, step: int, higher_is_better: bool = False) -> None:
         """Take a result of `metric`, measured after `step` updates, into account."""
         if step < self.warmup:
@@ -88,9 +92,6 @@ class Plateau(Schedule):
             name not in known or type(value) not in (int, float, type(None))
             for name, value in state.items()
         ):
-            raise CheckpointError(
-                f"plateau: the state is {state!r:.80}, expected numbers for {', '.join(known)}",
-                fault="K07",
-            )
+            raise self.misfit(state, f"numbers for {', '.join(known)}")
         for name, value in state.items():
             setattr(self, name, value)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from dgrad.errors import ParameterError
+from dgrad.errors import CheckpointError, ParameterError
 from dgrad.optim.schedules.length import NONE, Length
 from dgrad.registry import NonNegative
 
@@ -22,9 +23,14 @@ class Schedule:
     factors multiply (in a config, the optimizer's own, which groups may override).
     `optimizer.scale_lr(schedule(step))` applies it. A Length may also be given as 100 or "5%".
     Raises ParameterError when the warm-up, or another length, is longer than the run (C22).
+
+    One that goes by results sets `metric` and defines `observe`, which is told each result, and
+    `state_dict` and `load_state_dict`, by which a run goes on from a checkpoint.
     """
 
     supplied: ClassVar[tuple[str, ...]] = ("total_steps", "steps_per_epoch", "lr")
+    metric: str | None = None
+    """The measure to observe, such as "val/loss"; None: the factor is a function of the step."""
 
     def __init__(
         self, total_steps: int, steps_per_epoch: int = 1, lr: Lr = None, warmup: Length = NONE
@@ -41,6 +47,26 @@ class Schedule:
     def after(self, step: int) -> float:
         """The factor, `step` steps after the warm-up."""
         return 1.0
+
+    @property
+    def note(self) -> str:
+        """What a curve of the factors cannot show; "" when it shows all."""
+        return ""
+
+    def observe(self, value: float, *, step: int, higher_is_better: bool = False) -> None:
+        """Take a result of `metric`, measured after `step` updates, into account."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `observe` changed, as a checkpoint's metadata can hold it."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from the result of `state_dict`; from the start where it is empty.
+
+        Raises CheckpointError K07 for what is no such result.
+        """
+        if state:
+            raise self.misfit(state, "none, as it remembers nothing")
 
     @property
     def rest(self) -> int:
@@ -65,6 +91,12 @@ class Schedule:
         if not self.lr or min_lr > self.lr:
             raise self.error("min_lr", f"at most the lr, which is {self.lr}", min_lr)
         return min_lr / self.lr
+
+    def misfit(self, state: Any, expected: str) -> CheckpointError:
+        """What to raise for a state that is not of this schedule."""
+        name = type(self).__name__.lower()
+        text = f"{name}: the state is {state!r:.80}, expected {expected}"
+        return CheckpointError(text, fault="K07")
 
     def error(self, parameter: str, expected: str, value: Any) -> ParameterError:
         """A contradiction between an argument and the run, or another argument."""
