@@ -1,6 +1,6 @@
 """Data: readers, data sets, splits, transforms and batches; importing it registers all of them."""
 
-from dgrad.data.dataset import IGNORED, Dataset, Source
+from dgrad.data.dataset import Dataset, Source
 from dgrad.data.files import MAX_CONTENT, read_source
 from dgrad.data.loader import Batches, permutation
 from dgrad.data.readers import (
@@ -16,6 +16,7 @@ from dgrad.data.readers import (
 from dgrad.data.split import Split, as_slice, split, split_in_order
 from dgrad.data.split_checks import check_classes, duplicate_rows, unseen_classes
 from dgrad.data.transforms import Scale, Standardize, Transform
+from dgrad.targets import IGNORED
 
 __all__ = [
     "IGNORED",

@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgrad.errors import DataError, DtypeError, ParameterError, ShapeError
+from dgrad.targets import IGNORED
 
-__all__ = ["IGNORED", "Dataset", "Source"]
-
-IGNORED = -100
-"""The class of a target that does not count, neither in the loss nor in a metric (PyTorch's)."""
+__all__ = ["Dataset", "Source"]
 
 
 @dataclass(frozen=True)

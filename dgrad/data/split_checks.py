@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dgrad.data.dataset import IGNORED
 from dgrad.data.split import Split
 from dgrad.errors import DataError
 from dgrad.randomness import Purpose, philox
+from dgrad.targets import IGNORED
 
 __all__ = ["check_classes", "duplicate_rows", "unseen_classes"]
 

@@ -11,8 +11,9 @@ import numpy as np
 from dgrad import ops
 from dgrad.core.tensor import Tensor
 from dgrad.errors import DataError, ParameterError
-from dgrad.nn.loss import IGNORED, Loss, Reduction, raw
+from dgrad.nn.loss import Loss, Reduction, raw
 from dgrad.registry import NonNegative, Range, losses, name_of
+from dgrad.targets import IGNORED
 
 __all__ = ["CrossEntropyLoss", "FocalLoss", "MultiMarginLoss", "NLLLoss"]
 

@@ -9,8 +9,9 @@ import numpy as np
 from dgrad import ops
 from dgrad.core.tensor import Tensor
 from dgrad.errors import DataError, ShapeError
-from dgrad.nn.loss import IGNORED, Loss, Reduction, raw
+from dgrad.nn.loss import Loss, Reduction, raw
 from dgrad.registry import Range, losses
+from dgrad.targets import IGNORED
 
 __all__ = ["CTCLoss"]
 

@@ -9,10 +9,9 @@ import numpy as np
 from dgrad.core.tensor import Tensor
 from dgrad.errors import DataError, ParameterError
 from dgrad.nn.module import Module
-from dgrad.ops.classification_loss import IGNORED
 from dgrad.registry import name_of
 
-__all__ = ["IGNORED", "Loss", "Reduction", "check_within", "raw"]
+__all__ = ["Loss", "Reduction", "check_within", "raw"]
 
 Reduction = Literal["mean", "sum", "none"]
 

@@ -13,10 +13,9 @@ from dgrad.ops._floats import as_floats
 from dgrad.ops._index_arrays import all_within
 from dgrad.ops._loss_reduction import Reduction, reduce, share
 from dgrad.ops.activation import log_softmax, softmax
+from dgrad.targets import IGNORED
 
 __all__ = ["cross_entropy", "multi_margin_loss", "nll_loss"]
-
-IGNORED = -100
 
 
 def _check_classes(name: str, scores: Any, target: Any, ignore_index: int | None) -> Any:

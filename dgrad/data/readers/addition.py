@@ -7,10 +7,11 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from dgrad.data.dataset import IGNORED, Dataset
+from dgrad.data.dataset import Dataset
 from dgrad.data.readers.draws import Seed, distinct, fingerprint
 from dgrad.errors import ParameterError
 from dgrad.registry import Count, Range, readers
+from dgrad.targets import IGNORED
 
 __all__ = ["make_addition"]
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from dgrad.errors import ShapeError
 from dgrad.registry import Count, metrics, name_of
-from dgrad.train.metrics.metric import IGNORED, Metric, Table, class_rows, per_class
+from dgrad.targets import IGNORED
+from dgrad.train.metrics.metric import Metric, Table, class_rows, per_class
 
 __all__ = [
     "F1",

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgrad.errors import DtypeError, ShapeError
+from dgrad.targets import IGNORED
 
-__all__ = ["IGNORED", "Metric", "Table", "class_rows", "number_rows", "per_class"]
-
-IGNORED = -100  # a class target that does not count
+__all__ = ["Metric", "Table", "class_rows", "number_rows", "per_class"]
 
 
 @dataclass(frozen=True)
