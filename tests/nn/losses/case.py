@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
@@ -51,14 +52,25 @@ class Case:
         """What the loss's class is called with."""
         return component(self.text).arguments
 
+    def spelled(self, reduction: str) -> str:
+        """The YAML with this reduction; "mean" is the default, which is left out."""
+        if reduction == "mean":
+            return self.text
+        written = yaml.plain(yaml.parse(f"x: {self.text}", "run.yaml", None))["x"]
+        ((name, given),) = ({written: {}} if isinstance(written, str) else written).items()
+        if not isinstance(given, dict):
+            given = {next(iter(self.arguments)): given}
+        return json.dumps({name: {**given, "reduction": reduction}})  # JSON is YAML
+
     def loss(self, reduction: str = "mean") -> Any:
         """Our loss, with this reduction."""
-        return component(self.text).target(**{**self.arguments, "reduction": reduction})
+        return component(self.spelled(reduction)).make()
 
     def torch_loss(self, torch: ModuleType, reduction: str, outputs: Any, targets: Any) -> Any:
         """What PyTorch makes of the tensors."""
         name = type(self.loss()).__name__
-        arguments = {**self.arguments, "reduction": reduction, "class": name}
+        given = component(self.spelled(reduction)).arguments
+        arguments = {**given, "class": name}
         return self.theirs(torch, arguments, outputs, targets)
 
 
