@@ -6,7 +6,9 @@ import difflib
 import functools
 import inspect
 import math
+import types
 import typing
+from collections import abc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from numbers import Real
@@ -24,6 +26,7 @@ __all__ = [
     "Positive",
     "Range",
     "Registry",
+    "Whole",
     "closest",
     "initialisers",
     "layers",
@@ -42,7 +45,8 @@ __all__ = [
 class Range:
     """The values a number may take: `Annotated[float, Range(low=0, low_open=True)]`.
 
-    Checked when a registered component is constructed and, with a position, when a config is read.
+    Checked when a registered component is constructed and, with a position, when a config is read;
+    so are the values of a `Literal`.
     """
 
     low: float = -math.inf
@@ -81,6 +85,7 @@ Positive = Annotated[float, Range(low=0, low_open=True, high_open=True)]
 NonNegative = Annotated[float, Range(low=0, high_open=True)]
 Fraction = Annotated[float, Range(low=0, high=1, high_open=True)]
 Count = Annotated[int, Range(low=1)]
+Whole = Annotated[int, Range(low=0)]
 
 
 def closest(name: str, known: typing.Iterable[str]) -> list[str]:
@@ -88,15 +93,32 @@ def closest(name: str, known: typing.Iterable[str]) -> list[str]:
     return difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
 
 
-def _ranges(function: Callable[..., Any]) -> dict[str, Range]:
-    """The Range of every annotated parameter of `function`."""
-    hints = typing.get_type_hints(function, include_extras=True)
-    return {
-        name: extra
-        for name, hint in hints.items()
-        for extra in _metadata(hint)
-        if isinstance(extra, Range)
-    }
+@dataclass(frozen=True)
+class _Rule:
+    """What an annotation says of an argument's values: their Range, their Literals, or both."""
+
+    hint: Any
+    range: Range | None
+    choices: tuple[Any, ...]
+
+    def check(self, component: str, parameter: str, value: Any) -> None:
+        """Raise ParameterError unless the value is in the Range or among the choices."""
+        if self.choices and not _allows(self.hint, value):
+            raise ParameterError(component, parameter, _listed(self.choices, self.hint), value)
+        for number in value if isinstance(value, list | tuple) else (value,):
+            if self.range and isinstance(number, Real) and not self.range.holds(number):
+                raise ParameterError(component, parameter, str(self.range), value)
+
+
+def _rules(function: Callable[..., Any]) -> dict[str, _Rule]:
+    """The rule of every parameter of `function` whose annotation has a Range or a Literal."""
+    found = {}
+    for name, hint in typing.get_type_hints(function, include_extras=True).items():
+        ranges = [extra for extra in _metadata(hint) if isinstance(extra, Range)]
+        rule = _Rule(hint, ranges[-1] if ranges else None, tuple(_choices(hint)))
+        if name != "return" and (ranges or rule.choices):
+            found[name] = rule
+    return found
 
 
 def _metadata(hint: Any) -> tuple[Any, ...]:
@@ -107,20 +129,64 @@ def _metadata(hint: Any) -> tuple[Any, ...]:
     return found
 
 
+_UNIONS = (typing.Union, types.UnionType)
+_LISTS = (list, tuple, abc.Sequence)
+
+
+def _choices(hint: Any) -> Iterator[Any]:
+    """The values of every Literal in a hint, also inside unions and lists."""
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        yield from parts
+    elif origin is Annotated or origin in _UNIONS or origin in _LISTS:
+        for part in parts[:1] if origin is Annotated else parts:
+            yield from _choices(part)
+
+
+def _allows(hint: Any, value: Any) -> bool:
+    """Whether a hint allows a value; types are only asked about text, lists and None."""
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        return _allows(parts[0], value)
+    if origin in _UNIONS:
+        return any(_allows(part, value) for part in parts)
+    if origin is typing.Literal:
+        # True == 1, but whoever writes True does not mean the number
+        return isinstance(value, str | Real | None) and (isinstance(value, bool), value) in (
+            (isinstance(choice, bool), choice) for choice in parts
+        )
+    if origin in _LISTS:
+        items = [part for part in parts if part is not Ellipsis]
+        return isinstance(value, list | tuple) and all(
+            any(_allows(item, each) for item in items) for each in value
+        )
+    if isinstance(value, str | list | tuple | None) and isinstance(hint, type) and hint is not Any:
+        return isinstance(value, hint)
+    return True
+
+
+def _listed(choices: tuple[Any, ...], hint: Any) -> str:
+    """The choices in words: 'mean', 'sum' or 'none'; where numbers may stand too, "if text"."""
+    members = typing.get_args(hint) if typing.get_origin(hint) in _UNIONS else ()
+    words = [repr(choice) for choice in choices]
+    words += ["None"] * (type(None) in members)
+    closed = all(each is type(None) or tuple(_choices(each)) for each in members)
+    several = " or ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
+    return several if closed else f"{several} if text"
+
+
 def _checked(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """`function`, raising ParameterError when an annotated number is out of its Range."""
-    ranges = _ranges(function)
-    if not ranges:
+    """`function`, raising ParameterError when an argument is not what its annotation allows."""
+    rules = _rules(function)
+    if not rules:
         return function
     signature = inspect.signature(function)
 
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
         for key, value in signature.bind(*args, **kwargs).arguments.items():
-            rule = ranges.get(key)
-            for number in value if rule and isinstance(value, list | tuple) else (value,):
-                if rule and isinstance(number, Real) and not rule.holds(number):
-                    raise ParameterError(name, key, str(rule), value)
+            if key in rules:
+                rules[key].check(name, key, value)
         return function(*args, **kwargs)
 
     return checked

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import inspect
+import typing
+from collections.abc import Iterator
 from fractions import Fraction as Ratio
-from typing import Any
+from typing import Annotated, Any, Literal, Optional
 
 import numpy as np
 import pytest
 
+from dgrad.config.document import register_shipped
 from dgrad.errors import DgradError, ParameterError, UnknownNameError
-from dgrad.registry import Count, Fraction, Positive, Registry, name_of
+from dgrad.registry import (
+    Count,
+    Fraction,
+    Positive,
+    Registry,
+    initialisers,
+    layers,
+    losses,
+    metrics,
+    name_of,
+    optimizers,
+    schedules,
+    transforms,
+)
 
 
 @pytest.fixture
@@ -65,6 +82,72 @@ def test_messages_call_a_class_by_its_registered_name(parts: Registry[Any]) -> N
     assert (name_of(One), name_of(Other), name_of(parts["two"])) == ("one", "Other", "one")
     parts.register("other")(Other)
     assert name_of(Other) == "other"
+
+
+MODE = Literal["mean", "max"]
+
+
+@pytest.mark.parametrize(
+    ("hint", "good", "bad", "expected"),
+    [
+        (MODE, ["mean"], ["sum", None, 1, ["mean"], np.ones(2)], "'mean' or 'max'"),
+        (Literal[1, 2], [2, np.int64(1)], [3, True, "1"], "1 or 2"),
+        (Literal["a"], ["a"], ["b"], "'a'"),
+        (MODE | None, ["max", None], ["sum"], "'mean', 'max' or None"),
+        (Optional[MODE], [None], ["sum"], "'mean', 'max' or None"),  # noqa: UP045 - a hint too
+        (Count | MODE, [3, np.int32(3), "mean"], ["sum", None, [3]], "'mean' or 'max' if text"),
+        (Count | tuple[Count, ...] | MODE, [(1, 2), [3]], ["sum", (1, "mean")], "'max' if text"),
+        (tuple[MODE, ...], [("mean", "max"), []], [("mean", "sum"), "mean"], "'mean' or 'max'"),
+        (Annotated[MODE, "a remark"], ["max"], ["a remark"], "'mean' or 'max'"),
+        (str | MODE | Any, ["sum", None], [], ""),
+    ],
+)
+def test_C08_what_is_none_of_the_choices_is_refused(
+    parts: Registry[Any], hint: Any, good: list[Any], bad: list[Any], expected: str
+) -> None:
+    class Pool:
+        def __init__(self, mode: Any = "mean") -> None:
+            self.mode = mode
+
+    Pool.__init__.__annotations__["mode"] = hint
+    parts.register("pool")(Pool)
+    for value in good:
+        assert Pool(value).mode is value
+    for value in bad:
+        with pytest.raises(ParameterError, match=rf"^pool: mode must be .*{expected}, got "):
+            Pool(value)
+
+
+def test_C08_a_number_of_a_choice_keeps_its_range(parts: Registry[Any]) -> None:
+    @parts.register("pad")
+    def pad(width: Count | Literal["same"]) -> Any:
+        return width
+
+    with pytest.raises(ParameterError, match="width must be >= 1, got 0"):
+        pad(0)
+
+
+def shipped_choices() -> Iterator[tuple[Registry[Any], str, str, Any]]:
+    """(registry, name of a component, parameter, its Literal) of all that dgrad brings."""
+    register_shipped()
+    for kind in (initialisers, layers, losses, metrics, optimizers, schedules, transforms):
+        for name in kind:
+            make = kind[name].__init__ if isinstance(kind[name], type) else kind[name]
+            for parameter, hint in typing.get_type_hints(make).items():
+                if typing.get_origin(hint) is Literal:
+                    yield kind, name, parameter, hint
+
+
+@pytest.mark.parametrize(("kind", "name", "parameter", "hint"), [*shipped_choices()])
+def test_C08_every_choice_of_every_component_is_held_to(
+    kind: Registry[Any], name: str, parameter: str, hint: Any
+) -> None:
+    required = inspect.signature(kind[name]).parameters.values()
+    given = {p.name: [1, 1] for p in required if p.default is p.empty}
+    with pytest.raises(ParameterError) as caught:
+        kind[name](**{**given, parameter: "no such choice"})
+    assert caught.value.parameter == parameter
+    assert all(repr(choice) in str(caught.value) for choice in typing.get_args(hint))
 
 
 def test_a_registry_that_checks_nothing_holds_what_it_was_given() -> None:

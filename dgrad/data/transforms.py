@@ -26,8 +26,6 @@ class Transform(ABC):
     """
 
     def __init__(self, per: Literal["feature", "all"], fit: Literal["train"]) -> None:
-        if per not in ("feature", "all"):
-            raise ParameterError(type(self).__name__.lower(), "per", "'feature' or 'all'", per)
         self.per = per
         self.fit = fit
         self.constant_columns = 0

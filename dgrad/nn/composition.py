@@ -155,8 +155,6 @@ class Parallel(Composite):
         super().__init__()
         if len(branches) < 2:
             raise ParameterError("parallel", "branches", "two lists of layers or more", branches)
-        if merge not in ("concat", *self._MERGES):
-            raise ParameterError("parallel", "merge", "add, concat or multiply", merge)
         self.branches = ModuleList(branches)
         self.merge = Concat(dim) if merge == "concat" else self._MERGES[merge]()
 

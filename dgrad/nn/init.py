@@ -237,8 +237,6 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
 
 
 def _kaiming_std(tensor: Tensor, a: float, mode: Mode, nonlinearity: str) -> float:
-    if mode not in ("fan_in", "fan_out"):
-        raise ParameterError("kaiming", "mode", "fan_in or fan_out", mode)
     fan = _fans(tensor)[0 if mode == "fan_in" else 1]
     return calculate_gain(nonlinearity, a) / math.sqrt(max(fan, 1))
 

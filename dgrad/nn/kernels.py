@@ -70,9 +70,6 @@ class Kernels(Module):
         """What ops.pad puts around each axis of x; None where the op pads, with zeros."""
         if self.padding_mode == "zeros":
             return None
-        if self.padding_mode not in MODES:
-            known = f"one of zeros, {', '.join(MODES)}"
-            raise ParameterError(self.name, "padding_mode", known, self.padding_mode)
         padding = self._sizes.pop("padding")
         if padding == "same":
             spans = zip(self._sizes["dilation"], self.kernel_size, strict=True)

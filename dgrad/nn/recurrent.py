@@ -9,7 +9,7 @@ import numpy as np
 
 from dgrad import ops
 from dgrad.core import stream
-from dgrad.errors import ParameterError, ShapeError, UnsupportedError
+from dgrad.errors import ShapeError, UnsupportedError
 from dgrad.nn import init as initialise
 from dgrad.nn.module import Module, Parameter
 from dgrad.nn.sequence import steps_and_width, steps_inside
@@ -41,9 +41,6 @@ class _Recurrent(Module):
         output: Output = "sequence",
     ) -> None:
         super().__init__()
-        if output not in ("sequence", "last", "both"):
-            expected = "sequence, last or both"
-            raise ParameterError(type(self).__name__, "output", expected, output)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.dropout, self.bidirectional = bias, dropout, bidirectional
         self.output = output
@@ -207,8 +204,6 @@ class RNN(_Recurrent):
         super().__init__(
             input_size, hidden_size, num_layers, bias, dropout, bidirectional, output=output
         )
-        if nonlinearity not in ("tanh", "relu"):
-            raise ParameterError("RNN", "nonlinearity", "tanh or relu", nonlinearity)
         self.nonlinearity: Literal["tanh", "relu"] = nonlinearity
 
     def run(self, x: Any, states: States, weights: list[Any]) -> States:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from dgrad.core.tensor import Tensor
-from dgrad.errors import DtypeError, ParameterError, ShapeError
+from dgrad.errors import DtypeError, ShapeError
 from dgrad.nn.module import Module
 from dgrad.nn.shapes import with_batch
 from dgrad.registry import layers
@@ -112,8 +112,6 @@ class SequencePool(Module):
 
     def __init__(self, mode: Literal["mean", "max", "last"] = "mean") -> None:
         super().__init__()
-        if mode not in ("mean", "max", "last"):
-            raise ParameterError("sequence_pool", "mode", "mean, max or last", mode)
         self.mode = mode
 
     def forward(self, x: Any, ends: Any = None) -> Any:

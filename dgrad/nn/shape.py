@@ -175,8 +175,6 @@ class Pad(Module):
         super().__init__()
         if not isinstance(padding, int) and (not padding or len(padding) % 2):
             raise ParameterError("pad", "padding", "a number, or two for each axis", padding)
-        if mode not in self._MODES:
-            raise ParameterError("pad", "mode", f"one of {', '.join(self._MODES)}", mode)
         self.padding = padding
         self.mode = mode
         self.value = value

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from dgrad import ops
-from dgrad.errors import ParameterError
 from dgrad.nn.attention import CrossAttention, SelfAttention
 from dgrad.nn.dropout import Dropout
 from dgrad.nn.init import Init
@@ -39,9 +38,6 @@ class _TransformerLayer(Module):
         inits: tuple[Any, Any],
     ) -> None:
         """The feed-forward network; sizes: of its inputs and inside. inits: of its weights."""
-        if activation not in _ACTIVATIONS:
-            name = type(self).__name__
-            raise ParameterError(name, "activation", " or ".join(_ACTIVATIONS), activation)
         width, inside = sizes
         self.linear1 = Linear(width, inside, bias, init=inits[0])
         self.linear2 = Linear(inside, width, bias, init=inits[1] or inits[0])

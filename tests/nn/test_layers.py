@@ -240,7 +240,6 @@ def test_an_init_is_a_name_or_a_function():
         (lambda: nn.Conv2d(4, 6, 3, groups=4), "groups"),
         (lambda: nn.Conv2d(6, 4, 3, groups=4), "groups"),
         (lambda: nn.Conv2d(1, 1, 3, stride=2, padding="same"), "stride"),
-        (lambda: nn.Conv2d(1, 1, 3, padding_mode="mirror"), "padding_mode"),
         (lambda: nn.GroupNorm(3, 4), "num_groups"),
         (lambda: nn.ConvTranspose2d(2, 2, 3, stride=2, output_padding=2), "output_padding"),
         (lambda: nn.ConvTranspose1d(2, 3, 3, groups=2), "groups"),

@@ -5,7 +5,7 @@ import pytest
 
 import dgrad
 from dgrad import nn
-from dgrad.errors import DtypeError, ParameterError, ShapeError
+from dgrad.errors import DtypeError, ShapeError
 
 KINDS = [nn.RNN, nn.GRU, nn.LSTM]
 CELLS = [nn.RNNCell, nn.GRUCell, nn.LSTMCell]
@@ -113,17 +113,3 @@ def test_a_cell_agrees_with_pytorch(cell, arguments, bias):
 def test_C23_what_does_not_fit_is_told(arguments, error, words):
     with pytest.raises(error, match=words):
         nn.GRU(4, 5).double()(*arguments)
-
-
-@pytest.mark.parametrize(
-    ("make", "parameter"),
-    [
-        (lambda: nn.GRU(4, 5, output="all"), "output"),
-        (lambda: nn.RNN(4, 5, nonlinearity="sin"), "nonlinearity"),
-        (lambda: nn.LSTM(4, 0), "hidden_size"),
-    ],
-)
-def test_C08_a_wrong_argument_is_named(make, parameter):
-    with pytest.raises(ParameterError) as caught:
-        make()
-    assert caught.value.parameter == parameter

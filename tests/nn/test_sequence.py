@@ -5,7 +5,7 @@ import pytest
 
 import dgrad
 from dgrad import nn
-from dgrad.errors import DtypeError, ParameterError, ShapeError
+from dgrad.errors import DtypeError, ShapeError
 
 X = np.random.default_rng(0).normal(size=(2, 3, 4))
 PADDING = np.array([[True] * 3, [False, False, True]])
@@ -43,7 +43,6 @@ def test_tokens_give_their_mask_and_their_lengths():
         (lambda: nn.SequencePool()(X, np.ones((2, 4), bool)), ShapeError, r"has shape \(2, 3\)"),
         (lambda: nn.PaddingMask()(X), DtypeError, "padding_mask: needs tokens, .* got float64"),
         (lambda: nn.Lengths()(np.zeros(3, int)), ShapeError, r"\(batch, steps\), got \(3,\)"),
-        (lambda: nn.SequencePool("sum"), ParameterError, "mode must be mean, max or last"),
     ],
 )
 def test_C23_what_does_not_fit_is_told(call, error, words):

@@ -5,7 +5,6 @@ import pytest
 
 import dgrad
 from dgrad import nn
-from dgrad.errors import ParameterError
 from tests.nn.cases.case import made
 
 X = np.random.default_rng(0).normal(size=(2, 4, 8))
@@ -60,9 +59,3 @@ def test_E03_dropout_is_in_four_places_and_in_training():
     layer.eval()
     assert not np.allclose(layer(X).data, first)
     np.testing.assert_array_equal(layer(X).data, layer(X).data)
-
-
-@pytest.mark.parametrize("kind", [nn.TransformerEncoderLayer, nn.TransformerDecoderLayer])
-def test_C08_an_unknown_activation_is_refused(kind):
-    with pytest.raises(ParameterError, match="activation must be relu or gelu, got 'sin'"):
-        kind(8, 2, activation="sin")
