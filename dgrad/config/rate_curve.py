@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from dgrad.config.data import load_data, read_data
 from dgrad.config.document import Config
 from dgrad.config.rates import build_schedule
 from dgrad.config.settings import steps_per_epoch
-from dgrad.config.values import Component, Reference
+from dgrad.config.values import Reference, leaves
 from dgrad.optim.schedules import Length
 
 __all__ = ["RateCurve", "rate_curve"]
@@ -71,21 +70,8 @@ def _asks_for_data(config: Config) -> bool:
     """Whether the rates depend on the data."""
     if config.train.steps is None:
         return True
-    values = [*_values(config.schedule), *_values(config.optimizer)]
+    values = [each for part in (config.schedule, config.optimizer) for _, each in leaves(part)]
     return any(
         isinstance(each, Reference) or (isinstance(each, Length) and each.unit == "epochs")
         for each in values
     )
-
-
-def _values(value: Any) -> Iterator[Any]:
-    """The arguments of a component, and of those within."""
-    if isinstance(value, Component):
-        value = list(value.arguments.values())
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        for each in value:
-            yield from _values(each)
-    else:
-        yield value

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dgrad.config.document import Config
 from dgrad.config.marks import Problems, quote, refuse, suggest
 from dgrad.config.places import place
+from dgrad.config.values import leaves
 from dgrad.nn.module import Module
 from dgrad.optim.schedules import Length
 from dgrad.train.averaging import EMA, SWA, WeightAverage
@@ -93,13 +94,10 @@ def doubts_about_lengths(config: Config, per_epoch: int) -> Iterator[str]:
     yield from _doubts_about_averages(config, per_epoch)
     if config.train.epochs is None:
         return  # a run that is counted in steps means steps
-    for name in ("step_size", "milestones", "first_length"):
-        given = config.schedule.arguments.get(name)
-        for size in given if isinstance(given, list) else [given]:
-            if isinstance(size, Length) and size.unit == "steps" and size.amount < per_epoch:
-                steps = f"{size.amount} optimizer step{'s' if size.amount > 1 else ''}"
-                meant = f"{size.amount} epoch{'s' if size.amount > 1 else ''}"
-                yield f"{name}: {size} means {steps}; write '{meant}' if you mean epochs"
+    for name, size in leaves(config.schedule):
+        if isinstance(size, Length) and size.is_bare and 0 < size.amount < per_epoch:
+            meant, means = size.in_words("epochs"), size.in_words("optimizer steps")
+            yield f"{name}: {size} means {means}; write '{meant}' or '{size.in_words('steps')}'"
 
 
 def _doubts_about_averages(config: Config, per_epoch: int) -> Iterator[str]:

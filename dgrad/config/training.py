@@ -39,8 +39,7 @@ class Every(Length):
 
     def plain(self) -> str:
         """What `from_config` reads as this interval."""
-        text = f"{super().plain()}{' steps' if self.unit == 'steps' else ''}"
-        return text.removesuffix("s") if self.amount == 1 else text
+        return self.in_words(self.unit)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from dgrad.config.marks import Mark, problem
 from dgrad.errors import ConfigError, ParameterError, Problem
 
-__all__ = ["REFERENCE", "Component", "Reference", "to_plain"]
+__all__ = ["REFERENCE", "Component", "Reference", "leaves", "to_plain"]
 
 REFERENCE = re.compile(r"\$[A-Za-z_]\w*(?:\.\w+)+", re.ASCII)
 """`$data.classes`: text that stands for a value known later. `$HOME` and `${x}` are just text."""
@@ -86,6 +86,20 @@ def _made(value: Any) -> Any:
     if getattr(value.target, "supplied", ()):
         return functools.partial(value.target, **value.arguments)
     return value.make()
+
+
+def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """(name of the argument, value) of all that a component's arguments hold, at any depth."""
+    if isinstance(value, Component):
+        value = value.arguments
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from leaves(each, key)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from leaves(each, name)
+    else:
+        yield name, value
 
 
 def to_plain(value: object) -> Any:

@@ -1,5 +1,9 @@
-"""Optimizers, schedules, clipping: one file per optimizer, PyTorch's names and defaults."""
+"""Optimizers and clipping: one file per optimizer, PyTorch's names and defaults.
 
+Learning-rate schedules are in dgrad.optim.schedules, whose Linear and Step are none of nn's.
+"""
+
+from dgrad.optim import schedules
 from dgrad.optim.adadelta import Adadelta
 from dgrad.optim.adafactor import Adafactor
 from dgrad.optim.adagrad import Adagrad
@@ -22,23 +26,6 @@ from dgrad.optim.nadam import NAdam
 from dgrad.optim.optimizer import Optimizer
 from dgrad.optim.radam import RAdam
 from dgrad.optim.rmsprop import RMSprop
-from dgrad.optim.schedules import (
-    Chain,
-    Constant,
-    Cosine,
-    CosineRestarts,
-    Exponential,
-    InverseSqrt,
-    Length,
-    Linear,
-    MultiStep,
-    OneCycle,
-    Plateau,
-    Polynomial,
-    Schedule,
-    Step,
-    WarmupStableDecay,
-)
 from dgrad.optim.sgd import SGD
 
 __all__ = [
@@ -52,30 +39,16 @@ __all__ = [
     "AdamW",
     "AdamWScheduleFree",
     "Adamax",
-    "Chain",
-    "Constant",
-    "Cosine",
-    "CosineRestarts",
-    "Exponential",
-    "InverseSqrt",
-    "Length",
-    "Linear",
     "Lion",
-    "MultiStep",
     "Muon",
     "NAdam",
-    "OneCycle",
     "Optimizer",
-    "Plateau",
-    "Polynomial",
     "RAdam",
     "RMSprop",
-    "Schedule",
     "State",
-    "Step",
-    "WarmupStableDecay",
     "clip_grad_norm_",
     "clip_grad_value_",
     "get_total_norm",
     "nonfinite_gradients",
+    "schedules",
 ]

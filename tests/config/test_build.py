@@ -322,7 +322,19 @@ def test_C22_an_average_that_starts_after_the_run_is_refused_at_its_place(tmp_pa
     ("schedule", "doubts"),
     [
         ("{multistep: {milestones: [2, 1 epoch]}}", ["milestones: 2 means 2 optimizer steps"]),
-        ("{cosine_restarts: 1 step}", ["first_length: 1 means 1 optimizer step;"]),
+        (
+            "{cosine_restarts: 1}",
+            ["first_length: 1 means 1 optimizer step; write '1 epoch' or '1 s"],
+        ),
+        ("{cosine_restarts: 1 step}", []),
+        ("{exponential: 0.9}", []),
+        ("{exponential: {gamma: 0.9, period: 2}}", ["period: 2 means"]),
+        ("{linear: {total_iters: 2, warmup: 1}}", ["total_iters: 2 means", "warmup: 1 means"]),
+        ("{warmup_stable_decay: 2}", ["decay: 2 means"]),
+        (
+            "{chain: {schedules: [constant, {inverse_sqrt: 2}], milestones: [1]}}",
+            ["timescale: 2 means", "milestones: 1 means"],
+        ),
         ("{step: 2 epochs}", []),
     ],
 )

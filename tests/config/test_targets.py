@@ -139,7 +139,7 @@ def test_what_is_seldom_meant_is_warned_about(tmp_path: Path) -> None:
     text = CLASSES.replace("$data.classes", "$data.classes\n    - softmax")
     assert warnings_of(tmp_path, text, "schedule={step: {step_size: 2}}") == [
         "cross_entropy applies log-softmax itself: leave out softmax",
-        "step_size: 2 means 2 optimizer steps; write '2 epochs' if you mean epochs",
+        "step_size: 2 means 2 optimizer steps; write '2 epochs' or '2 steps'",
     ]
     assert warnings_of(tmp_path, CLASSES, "schedule={step: {step_size: 3}}") == []
 

@@ -11,8 +11,18 @@ from dgrad.config import yaml
 from dgrad.config.marks import Problems
 from dgrad.config.rates import build_schedule
 from dgrad.config.schema import component
+from dgrad.config.signature import writable
 from dgrad.errors import CheckpointError, ConfigError, ParameterError
-from dgrad.optim import Chain, Constant, Cosine, InverseSqrt, Length, Linear, Plateau, Step
+from dgrad.optim.schedules import (
+    Chain,
+    Constant,
+    Cosine,
+    InverseSqrt,
+    Length,
+    Linear,
+    Plateau,
+    Step,
+)
 
 STEPS, EPOCH, LR = 60, 12, 1e-3  # the run that all cases are about
 TOLERANCE = {"rel": 1e-12, "abs": 1e-15}
@@ -141,6 +151,32 @@ def torch_factors(make, steps):
         optimizer.step()
         scheduler.step()
     return rates
+
+
+SCALARS = {  # name: (what may stand alone after it, the argument that it is)
+    "constant": ("0.5", "factor"),
+    "step": ("10 epochs", "step_size"),
+    "multistep": ("[50%, 75%]", "milestones"),
+    "linear": ("0.1", "start_factor"),
+    "polynomial": ("2", "power"),
+    "exponential": ("0.999", "gamma"),
+    "cosine": ("0.1", "final"),
+    "cosine_restarts": ("10 epochs", "first_length"),
+    "one_cycle": ("0.3", "pct_start"),
+    "inverse_sqrt": ("400 steps", "timescale"),
+    "warmup_stable_decay": ("20%", "decay"),
+    "plateau": ("val/accuracy", "metric"),
+}
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "chain"])  # it needs two
+def test_what_a_scalar_is_stands_in_the_docstring_and_is_no_warm_up(name):
+    text, argument = SCALARS[name]
+    short = f"{{{name}: {text}}}"
+    assert f"`{short[1:-1]}` gives {argument}." in registry.schedules[name].__doc__
+    whole = f"{{{name}: {{{argument}: {text}}}}}"
+    assert vars(built(short, 1000, 50)) == vars(built(whole, 1000, 50))
+    assert list(writable(registry.schedules[name]))[-1] == "warmup"
 
 
 def test_every_schedule_has_a_case():
@@ -397,13 +433,13 @@ def test_chains_may_hold_chains():
         (0, 0, 0),
         (100, 100, 100),
         ("100", None, None),
-        ("100 steps", 100, 100),
-        ("1 step", 1, 1),
+        ("100 steps", 100, "100 steps"),
+        ("1 step", 1, "1 step"),
         ("5%", 13, "5%"),
         ("2.5%", 7, "2.5%"),
         ("100 %", 250, "100%"),
         ("2 epochs", 50, "2 epochs"),
-        ("1epoch", 25, "1 epochs"),
+        ("1epoch", 25, "1 epoch"),
         ("0.5 epochs", 13, "0.5 epochs"),
         ("0.1%", 1, "0.1%"),
         ("0%", 0, "0%"),

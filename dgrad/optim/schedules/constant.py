@@ -11,7 +11,7 @@ __all__ = ["Constant"]
 
 @schedules.register("constant")
 class Constant(Schedule):
-    """factor, after a linear warm-up to 1."""
+    """factor, after a linear warm-up to 1.   `constant: 0.5` gives factor."""
 
     def __init__(
         self,
@@ -19,8 +19,8 @@ class Constant(Schedule):
         steps_per_epoch: Count = 1,
         lr: Lr = None,
         *,
-        warmup: Length = NONE,
         factor: Positive = 1.0,
+        warmup: Length = NONE,
     ) -> None:
         super().__init__(total_steps, steps_per_epoch, lr, warmup)
         self.factor = factor

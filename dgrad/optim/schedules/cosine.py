@@ -21,6 +21,7 @@ class Cosine(Schedule):
     """final + (1 - final) (1 + cos(pi t / T)) / 2, T the steps after the warm-up; then final.
 
     min_lr: the lr to end with, instead of final: the share of the full lr.
+    `cosine: 0.1` gives final.
     Loshchilov & Hutter 2017, PyTorch's CosineAnnealingLR with eta_min = min_lr.
     """
 
@@ -30,9 +31,9 @@ class Cosine(Schedule):
         steps_per_epoch: Count = 1,
         lr: Lr = None,
         *,
-        warmup: Length = NONE,
         final: Fraction = 0.0,
         min_lr: NonNegative | None = None,
+        warmup: Length = NONE,
     ) -> None:
         super().__init__(total_steps, steps_per_epoch, lr, warmup)
         self.final = self.lowest(final, min_lr)
@@ -47,6 +48,7 @@ class CosineRestarts(Schedule):
     """Cosine decay over first_length steps, from the top again over multiplier times as many, ...
 
     min_lr: the lr that each cycle ends with, instead of final: the share of the full lr.
+    `cosine_restarts: 10 epochs` gives first_length.
     Loshchilov & Hutter 2017 (SGDR), PyTorch's CosineAnnealingWarmRestarts.
     """
 

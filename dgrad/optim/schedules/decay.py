@@ -10,7 +10,7 @@ from dgrad.registry import Count, Fraction, NonNegative, Positive, schedules
 
 __all__ = ["Exponential", "Linear", "Polynomial"]
 
-_STEP = Length.from_config(1)
+_STEP = Length.from_config("1 step")
 
 
 @schedules.register("linear")
@@ -18,6 +18,7 @@ class Linear(Schedule):
     """A line from start_factor to end_factor in total_iters steps; then end_factor.
 
     PyTorch's LinearLR, and its defaults but for total_iters: null is the rest of the run.
+    `linear: 0.1` gives start_factor.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Polynomial(Schedule):
     """final + (1 - final) (1 - t / T)^power, T = total_iters; then final.   PyTorch's PolynomialLR.
 
     total_iters: null is the rest of the run. min_lr: the lr to end with, instead of final.
+    `polynomial: 2` gives power.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Exponential(Schedule):
     """gamma^(t / period), t steps after the warm-up.   PyTorch's ExponentialLR.
 
     period: `1 epoch` for gamma once an epoch, a little of it at every step.
+    `exponential: 0.999` gives gamma.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ class InverseSqrt(Schedule):
     """sqrt(timescale / (timescale + t)), t steps after the warm-up.
 
     timescale: null is the length of the warm-up, which gives the schedule of Vaswani et al. 2017,
-    section 5.3; without a warm-up it must be given.
+    section 5.3; without a warm-up it must be given.   `inverse_sqrt: 400 steps` gives timescale.
     """
 
     def __init__(
@@ -25,8 +25,8 @@ class InverseSqrt(Schedule):
         steps_per_epoch: Count = 1,
         lr: Lr = None,
         *,
-        warmup: Length = NONE,
         timescale: Length | None = None,
+        warmup: Length = NONE,
     ) -> None:
         super().__init__(total_steps, steps_per_epoch, lr, warmup)
         given = Length.from_config(NONE if timescale is None else timescale)

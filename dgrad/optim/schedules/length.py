@@ -5,7 +5,7 @@ from __future__ import annotations
 import fractions
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from dgrad.errors import ParameterError
@@ -17,10 +17,14 @@ _LENGTH = re.compile(r"(\d+(?:\.\d+)?) ?(%|epochs?|steps?)", re.ASCII)
 
 @dataclass(frozen=True)
 class Length:
-    """A stretch of training: a number of steps, of epochs, or percent of the whole."""
+    """A stretch of training: a number of steps, of epochs, or percent of the whole.
+
+    is_bare: written as a number alone, which counts steps.
+    """
 
     amount: fractions.Fraction
     unit: Literal["steps", "epochs", "%"] = "steps"
+    is_bare: bool = field(default=False, compare=False)
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
@@ -34,7 +38,7 @@ class Length:
         if isinstance(value, cls):
             return value
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-            return cls(fractions.Fraction(value))
+            return cls(fractions.Fraction(value), is_bare=True)
         found = _LENGTH.fullmatch(value) if isinstance(value, str) else None
         amount = fractions.Fraction(found[1]) if found else fractions.Fraction(0)
         unit = {"s": "steps", "e": "epochs", "%": "%"}[found[2][0]] if found else ""
@@ -45,10 +49,14 @@ class Length:
 
     def plain(self) -> int | str:
         """What `from_config` reads as this length."""
+        return int(self.amount) if self.is_bare else self.in_words(self.unit)
+
+    def in_words(self, unit: str) -> str:
+        """Its amount of a unit in the plural, or of "%": "2 epochs", "1 step", "5%"."""
         amount = int(self.amount) if self.amount % 1 == 0 else float(self.amount)
-        if self.unit == "steps":
-            return int(amount)
-        return f"{amount}%" if self.unit == "%" else f"{amount} epochs"
+        if unit == "%":
+            return f"{amount}%"
+        return f"{amount} {unit.removesuffix('s') if amount == 1 else unit}"
 
     def __str__(self) -> str:
         return str(self.plain())
@@ -60,5 +68,5 @@ class Length:
         return math.ceil(self.amount * (steps_per_epoch if self.unit == "epochs" else 1))
 
 
-NONE = Length(fractions.Fraction(0))
+NONE = Length.from_config(0)
 """No steps at all: the default of every warm-up."""

@@ -17,7 +17,8 @@ class OneCycle(Schedule):
     """From 1/div_factor to 1 in pct_start of the run, then to 1/(div_factor final_div_factor).
 
     The optimizer's lr is the largest. three_phase: down to the first rate as fast as it came up,
-    then to the last. Smith & Topin 2018, PyTorch's OneCycleLR; the momentum is left alone.
+    then to the last. `one_cycle: 0.3` gives pct_start.
+    Smith & Topin 2018, PyTorch's OneCycleLR; the momentum is left alone.
     """
 
     def __init__(

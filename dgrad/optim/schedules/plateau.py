@@ -21,6 +21,7 @@ class Plateau(Schedule):
     Better is what beats the best by `threshold`, a share of it ("rel") or a difference ("abs");
     which way is better, the metric says. cooldown: evaluations after a decay that do not count.
     Those within the warm-up do not count either. min_lr: the lowest lr, instead of final.
+    `plateau: val/accuracy` gives metric.
     PyTorch's ReduceLROnPlateau. `observe` tells a result; its memory is in `state_dict`.
     """
 

@@ -21,6 +21,7 @@ class Schedule:
     schedule(step) is the factor for the update that comes after `step` updates; warm-up gives
     (step + 1) / warmup. total_steps and steps_per_epoch are those of the whole run, lr is what the
     factors multiply (in a config, the optimizer's own, which groups may override).
+    A subclass takes warmup last, as a config's scalar is its first parameter.
     `optimizer.scale_lr(schedule(step))` applies it. A Length may also be given as 100 or "5%".
     Raises ParameterError when the warm-up, or another length, is longer than the run (C22).
 

@@ -13,7 +13,10 @@ __all__ = ["MultiStep", "Step"]
 
 @schedules.register("step")
 class Step(Schedule):
-    """gamma^floor(t / step_size), t steps after the warm-up.   PyTorch's StepLR."""
+    """gamma^floor(t / step_size), t steps after the warm-up.   PyTorch's StepLR.
+
+    `step: 10 epochs` gives step_size.
+    """
 
     def __init__(
         self,
@@ -42,6 +45,7 @@ class MultiStep(Schedule):
     """gamma^k, k of the milestones passed, which count from the warm-up.   PyTorch's MultiStepLR.
 
     milestones: increasing, such as [50%, 75%] or [10 epochs, 15 epochs].
+    `multistep: [50%, 75%]` gives milestones.
     """
 
     def __init__(

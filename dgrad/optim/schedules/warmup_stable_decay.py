@@ -21,6 +21,7 @@ class WarmupStableDecay(Schedule):
 
     shape: x = 0..1 of the decay gives 1 - x (linear), (1 + cos(pi x)) / 2 (cosine) or
     1 - sqrt(x) (sqrt). min_lr: the lr to end with, instead of final.
+    `warmup_stable_decay: 20%` gives decay.
     Hu et al. 2024 (MiniCPM), Hägele et al. 2024, who found sqrt the best.
     """
 
@@ -30,11 +31,11 @@ class WarmupStableDecay(Schedule):
         steps_per_epoch: Count = 1,
         lr: Lr = None,
         *,
-        warmup: Length = NONE,
         decay: Length = _FIFTH,
         shape: Literal["linear", "cosine", "sqrt"] = "sqrt",
         final: Fraction = 0.0,
         min_lr: NonNegative | None = None,
+        warmup: Length = NONE,
     ) -> None:
         super().__init__(total_steps, steps_per_epoch, lr, warmup)
         self.decay = self.steps("decay", decay)
