@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["dense", "in_blocks"]
+__all__ = ["dense", "filled", "in_blocks"]
 
-BYTES = 2**17  # of each array: four or five of them fit a second-level cache of 1 MiB
+BYTES = 2**19  # of each array: parts of 2**17 take 7 % longer, for the calls; whole ones more
 
 
 def dense(x: Any) -> Any:
@@ -28,3 +28,26 @@ def in_blocks(function: Callable[..., None], x: Any, *results: Any) -> None:
     flat = [a.ravel(order="K") for a in (x, *results)]
     for start in range(0, size, step):
         function(*(a[start : start + step] for a in flat))
+
+
+def filled(function: Callable[..., None], x: Any, *others: Any) -> Any:
+    """A new array that lies in memory as x does, filled by function(x, *others, out).
+
+    x: any array or number; others: arrays of its shape, also to be filled if they are like it
+    (np.empty_like). Large arrays are given in flat parts, one after another.
+    """
+    out = np.empty_like(x)
+    if type(x) is not np.ndarray or x.nbytes <= BYTES:
+        function(x, *others, out)
+    else:
+        in_blocks(function, *(_laid_like(out, a) for a in (x, *others)), out)
+    return out
+
+
+def _laid_like(pattern: Any, x: Any) -> Any:
+    """x in memory as `pattern` lies; a copy unless it does."""
+    if x.strides == pattern.strides:
+        return x
+    laid = np.empty_like(pattern, dtype=x.dtype)
+    laid[...] = x
+    return laid

@@ -12,6 +12,7 @@ import numpy as np
 from dgrad.core.op import op
 from dgrad.errors import ParameterError, ShapeError
 from dgrad.ops._axes import normalized_axis
+from dgrad.ops._blocks import filled
 from dgrad.ops._floats import as_floats
 from dgrad.ops._guard import guarded
 
@@ -44,18 +45,43 @@ tanh.vjp(x=lambda g, out: g * (1 - out * out))
 @op(methods=("sigmoid",))
 def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)), accurate in both tails. x: any shape -> same shape."""
-    x = as_floats(x)
-    return np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))  # no exponent is above 0
+    return filled(_write_sigmoid, as_floats(x))
+
+
+def _write_sigmoid(x: Any, out: Any) -> None:
+    wide = np.empty_like(out, dtype=np.float32) if out.itemsize == 2 else out
+    np.negative(x, out=wide)
+    with np.errstate(over="ignore"):  # 1 / inf is right where exp(-x) is no finite number
+        np.exp(wide, out=wide)
+    wide += 1
+    np.divide(1, wide, out=out)
+
+
+def _write_sigmoid_gradient(s: Any, g: Any, out: Any) -> None:
+    np.subtract(1, s, out=out)
+    out *= s
+    out *= g
 
 
 sigmoid.vjp(x=lambda g, out: g * (out * (1 - out)))
+sigmoid.fast_vjp(x=lambda g, out: filled(_write_sigmoid_gradient, out, g))
 
 
-@op
+@op(keeps=("slope",))
 def silu(x: Any) -> Any:
     """x * sigmoid(x) (Elfwing et al. 2017). x: any shape -> same shape."""
     x = as_floats(x)
-    return x * sigmoid(x)
+    slope = np.empty_like(x)
+    return filled(_write_silu, x, slope), slope
+
+
+def _write_silu(x: Any, slope: Any, out: Any) -> None:
+    """x s into out, s = sigmoid(x), and s + x s (1 - s) into slope."""
+    _write_sigmoid(x, slope)
+    np.multiply(x, slope, out=out)
+    rest = np.subtract(1, slope, out=np.empty_like(out))
+    rest *= out
+    slope += rest
 
 
 def _silu_rule(g: Any, x: Any) -> Any:
@@ -64,31 +90,86 @@ def _silu_rule(g: Any, x: Any) -> Any:
 
 
 silu.vjp(x=_silu_rule)
+silu.fast_vjp(x=lambda g, slope: g * slope)
 
 
 @op
 def softplus(x: Any, *, beta: float = 1.0) -> Any:
     """log(1 + exp(beta x)) / beta, without overflow. x: any shape -> same shape."""
-    return np.logaddexp(np.multiply(as_floats(x), beta), 0) / beta
+
+    def write(x: Any, out: Any) -> None:
+        if beta != 1:
+            x = np.multiply(x, beta)
+        rest = np.zeros_like(out)
+        np.maximum(x, rest, out=out)
+        _write_tail(x, rest)
+        out += rest
+        if beta != 1:
+            out /= beta
+
+    return filled(write, as_floats(x))
 
 
-softplus.vjp(x=lambda g, x, beta: g * sigmoid(x * beta))
+def _write_tail(x: Any, out: Any) -> None:
+    """log(1 + exp(-|x|))."""
+    np.absolute(x, out=out)
+    np.negative(out, out=out)
+    np.exp(out, out=out)
+    np.log1p(out, out=out)
+
+
+def _softplus_fast(g: Any, out: Any, beta: float) -> Any:
+    def write(out: Any, g: Any, gx: Any) -> None:
+        np.multiply(out, -beta, out=gx)
+        np.expm1(gx, out=gx)
+        gx *= g
+        np.negative(gx, out=gx)
+
+    return filled(write, out, g)
+
+
+softplus.vjp(x=lambda g, out, beta: g * -np.expm1(out * -beta))  # sigmoid(beta x)
+softplus.fast_vjp(x=_softplus_fast)
 
 
 @op
 def logsigmoid(x: Any) -> Any:
     """log(sigmoid(x)) = -softplus(-x), without overflow. x: any shape -> same shape."""
-    return -np.logaddexp(np.negative(as_floats(x)), 0)
+
+    def write(x: Any, out: Any) -> None:
+        rest = np.zeros_like(out)
+        np.minimum(x, rest, out=out)
+        _write_tail(x, rest)
+        out -= rest
+
+    return filled(write, as_floats(x))
 
 
-logsigmoid.vjp(x=lambda g, x: g * sigmoid(-x))
+logsigmoid.vjp(x=lambda g, out: g * -np.expm1(out))  # sigmoid(-x)
+logsigmoid.fast_vjp(x=lambda g, out: _softplus_fast(g, out, -1.0))
 
 
 @op
 def mish(x: Any) -> Any:
     """x tanh(softplus(x)) (Misra 2019). x: any shape -> same shape."""
-    x = as_floats(x)
-    return x * np.tanh(np.logaddexp(x, 0))
+    return filled(_write_mish, as_floats(x))
+
+
+def _write_mish(x: Any, out: Any) -> None:
+    """x n / (n + 2), where n = exp(x) (exp(x) + 2)."""
+    out.fill(_flat_from(out))
+    np.minimum(x, out, out=out)
+    np.exp(out, out=out)
+    n = np.add(out, 2, out=np.empty_like(out))
+    n *= out
+    np.add(n, 2, out=out)
+    np.divide(n, out, out=out)
+    out *= x
+
+
+def _flat_from(x: Any) -> float:
+    """Where mish of such floats is x, to the last digit, and exp(2 x) still one of them."""
+    return 5.0 if x.itemsize == 2 else 20.0
 
 
 def _mish_rule(g: Any, x: Any) -> Any:
@@ -96,7 +177,25 @@ def _mish_rule(g: Any, x: Any) -> Any:
     return g * (gate + x * ((1 - gate * gate) * sigmoid(x)))
 
 
+def _write_mish_gradient(x: Any, g: Any, out: Any) -> None:
+    """g e / (n + 2) (e + 2 + 4 x (e + 1) / (n + 2)), where e = exp(x), n = e (e + 2)."""
+    x = np.minimum(x, np.full_like(out, _flat_from(out)), out=np.empty_like(out))
+    e = np.exp(x, out=np.empty_like(out))
+    above = np.add(e, 2, out=np.empty_like(out))
+    below = np.multiply(above, e, out=np.empty_like(out))
+    below += 2
+    np.add(e, 1, out=out)
+    out /= below
+    out *= x
+    out *= 4
+    out += above
+    out *= e
+    out /= below
+    out *= g
+
+
 mish.vjp(x=_mish_rule)
+mish.fast_vjp(x=lambda g, x: filled(_write_mish_gradient, x, g))
 
 
 @op

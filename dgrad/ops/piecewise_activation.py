@@ -14,7 +14,9 @@ import numpy as np
 from dgrad.core.op import op
 from dgrad.errors import ParameterError, ShapeError
 from dgrad.ops._axes import laid_along
-from dgrad.ops._floats import BITS, as_floats
+from dgrad.ops._blocks import filled
+from dgrad.ops._floats import as_floats
+from dgrad.ops._selection import kept_where, write_either
 
 __all__ = [
     "celu",
@@ -33,53 +35,49 @@ __all__ = [
 ]
 
 
-LARGE, ROW = 1 << 17, 1 << 13  # elements
+MANY = 2048  # elements
 
 
 @op(methods=("relu",))
 def relu(x: Any) -> Any:
     """max(x, 0); its gradient at 0 is 0. x: any shape -> same shape."""
-    if type(x) is np.ndarray and x.size >= LARGE and x.dtype.kind == "f":
-        return _relu_large(x)
+    if type(x) is np.ndarray and x.size >= MANY and x.dtype.kind == "f":
+        out = np.empty_like(x)
+        out.fill(0)  # NumPy compares two arrays three times as fast as an array and a number
+        return np.maximum(x, out, out=out)
     return np.maximum(x, 0)
-
-
-def _relu_large(x: Any) -> Any:
-    """The same beside rows of zeros: NumPy compares two arrays 2.5 times as fast as one and 0."""
-    out = np.empty_like(x)
-    if out.strides != x.strides:
-        return np.maximum(x, 0, out=out)
-    zeros, whole = np.zeros(ROW, x.dtype), x.size // ROW * ROW
-    flat, into = x.ravel("K"), out.ravel("K")  # views, in the order of the memory
-    np.maximum(flat[:whole].reshape(-1, ROW), zeros, out=into[:whole].reshape(-1, ROW))
-    np.maximum(flat[whole:], zeros[: x.size - whole], out=into[whole:])
-    return out
 
 
 relu.vjp(x=lambda g, out: np.where(np.greater(out, 0), g, 0.0))
 
 
-def _relu_fast(g: Any, out: Any) -> Any:
-    """g where out > 0, else 0, by its bits: as fast as g * (out > 0), where inf * 0 is NaN."""
-    bits = BITS.get(g.itemsize)
-    if bits is None:
-        return np.where(np.greater(out, 0), g, 0.0)
-    return (g.view(bits) * np.greater(out, 0)).view(g.dtype)
-
-
-relu.fast_vjp(x=_relu_fast)  # 2.2 to 3 times as fast as np.where
+relu.fast_vjp(x=lambda g, out: kept_where(np.greater(out, 0), g))  # 2.2 to 3 times as fast
 
 
 @op
 def leaky_relu(x: Any, *, negative_slope: float = 0.01) -> Any:
     """x where x > 0, else negative_slope * x (Maas et al. 2013). x: any shape -> same shape."""
     x = as_floats(x)
-    return np.where(np.greater(x, 0), x, np.multiply(x, negative_slope))
+    out = np.empty_like(x)
+    np.multiply(x, negative_slope, out=out)
+    larger = np.maximum if negative_slope <= 1 else np.minimum  # of the two: x where x > 0
+    return larger(x, out, out=out)
 
 
 leaky_relu.vjp(
     x=lambda g, x, negative_slope: np.where(np.greater(x, 0), g, g * negative_slope),
 )
+
+
+def _leaky_relu_fast(g: Any, x: Any, negative_slope: float) -> Any:
+    def write(x: Any, g: Any, out: Any) -> None:
+        write_either(np.greater(x, 0), 1.0, negative_slope, out)
+        out *= g
+
+    return filled(write, x, g)
+
+
+leaky_relu.fast_vjp(x=_leaky_relu_fast)
 
 
 def _channels(weight: Any, x_shape: tuple[int, ...]) -> Any:
@@ -124,15 +122,48 @@ prelu.vjp(x=_prelu_x, weight=_prelu_weight)
 
 def _exponential_unit(x: Any, alpha: float, rate: float, scale: float) -> Any:
     """scale * (x where x > 0, else alpha (exp(rate x) - 1))."""
-    x = as_floats(x)
-    low = np.expm1(np.minimum(x, 0) * rate) * (alpha * scale)
-    return np.where(np.greater(x, 0), np.multiply(x, scale), low)
+
+    def write(x: Any, out: Any) -> None:
+        low = np.zeros_like(out)
+        np.maximum(x, low, out=out)
+        np.minimum(x, low, out=low)
+        if rate != 1:
+            low *= rate
+        np.expm1(low, out=low)
+        if alpha * scale != 1:
+            low *= alpha * scale
+        if scale != 1:
+            out *= scale
+        out += low
+
+    return filled(write, as_floats(x))
 
 
 def _exponential_slope(g: Any, x: Any, alpha: float, rate: float, scale: float) -> Any:
     above = np.greater(x, 0)
     low = np.exp(np.where(above, 0.0, x) * rate) * (alpha * rate * scale)
     return np.where(above, g * scale, g * low)
+
+
+def _exponential_slope_fast(g: Any, x: Any, alpha: float, rate: float, scale: float) -> Any:
+    """The same; exp(min(x, 0)) is 1 where x > 0."""
+    limit = alpha * rate * scale  # of the slope where x -> 0 from below
+
+    def write(x: Any, g: Any, out: Any) -> None:
+        out.fill(0)
+        np.minimum(x, out, out=out)
+        if rate != 1:
+            out *= rate
+        np.exp(out, out=out)
+        if limit != scale:
+            slope = np.empty_like(out)
+            write_either(np.greater(x, 0), scale, limit, slope)
+            out *= slope
+        elif limit != 1:
+            out *= limit
+        out *= g
+
+    return filled(write, x, g)
 
 
 @op
@@ -142,6 +173,7 @@ def elu(x: Any, *, alpha: float = 1.0) -> Any:
 
 
 elu.vjp(x=lambda g, x, alpha: _exponential_slope(g, x, alpha, 1.0, 1.0))
+elu.fast_vjp(x=lambda g, x, alpha: _exponential_slope_fast(g, x, alpha, 1.0, 1.0))
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
@@ -153,6 +185,7 @@ def selu(x: Any) -> Any:
 
 
 selu.vjp(x=lambda g, x: _exponential_slope(g, x, SELU_ALPHA, 1.0, SELU_SCALE))
+selu.fast_vjp(x=lambda g, x: _exponential_slope_fast(g, x, SELU_ALPHA, 1.0, SELU_SCALE))
 
 
 @op
@@ -167,6 +200,7 @@ def celu(x: Any, *, alpha: float = 1.0) -> Any:
 
 
 celu.vjp(x=lambda g, x, alpha: _exponential_slope(g, x, alpha, 1 / alpha, 1.0))
+celu.fast_vjp(x=lambda g, x, alpha: _exponential_slope_fast(g, x, alpha, 1 / alpha, 1.0))
 
 
 @op
@@ -187,6 +221,13 @@ def _hardtanh_rule(g: Any, out: Any, min_val: float, max_val: float) -> Any:
 hardtanh.vjp(x=_hardtanh_rule)
 
 
+def _hardtanh_fast(g: Any, out: Any, min_val: float, max_val: float) -> Any:
+    return kept_where(np.greater(out, min_val) & np.less(out, max_val), g)
+
+
+hardtanh.fast_vjp(x=_hardtanh_fast)
+
+
 @op
 def relu6(x: Any) -> Any:
     """x limited to [0, 6]; its gradient at 0 and at 6 is 0, as for clip. Any shape."""
@@ -194,11 +235,14 @@ def relu6(x: Any) -> Any:
 
 
 relu6.vjp(x=lambda g, out: _hardtanh_rule(g, out, 0, 6))
+relu6.fast_vjp(x=lambda g, out: _hardtanh_fast(g, out, 0, 6))
 
 
-def _ramp(x: Any) -> Any:
+def _write_ramp(x: Any, out: Any) -> None:
     """x / 6 + 1/2 limited to [0, 1]."""
-    return np.clip(x * (1 / 6) + 0.5, 0.0, 1.0)
+    np.multiply(x, 1 / 6, out=out)
+    out += 0.5
+    np.clip(out, 0, 1, out=out)
 
 
 def _on_ramp(x: Any) -> Any:
@@ -208,17 +252,28 @@ def _on_ramp(x: Any) -> Any:
 @op
 def hardsigmoid(x: Any) -> Any:
     """x / 6 + 1/2 limited to [0, 1]; its gradient at -3 and 3 is 0. x: any shape -> same shape."""
-    return _ramp(as_floats(x))
+    return filled(_write_ramp, as_floats(x))
+
+
+def _hardsigmoid_fast(g: Any, x: Any) -> Any:
+    out = kept_where(_on_ramp(x), g)
+    out *= 1 / 6
+    return out
 
 
 hardsigmoid.vjp(x=lambda g, x: np.where(_on_ramp(x), g * (1 / 6), 0.0))
+hardsigmoid.fast_vjp(x=_hardsigmoid_fast)
 
 
 @op
 def hardswish(x: Any) -> Any:
     """x hardsigmoid(x) (Howard et al. 2019); its gradient is 0 at -3 and 1 at 3. Any shape."""
-    x = as_floats(x)
-    return x * _ramp(x)
+
+    def write(x: Any, out: Any) -> None:
+        _write_ramp(x, out)
+        out *= x
+
+    return filled(write, as_floats(x))
 
 
 def _hardswish_rule(g: Any, x: Any) -> Any:
@@ -226,7 +281,19 @@ def _hardswish_rule(g: Any, x: Any) -> Any:
     return g * np.where(_on_ramp(x), inside, np.greater(x, 0))
 
 
+def _write_hardswish_gradient(x: Any, g: Any, out: Any) -> None:
+    """x/3 + 1/2 as c + 1/2, c = x/3 limited to [-1, 1], less 1/2 sign(c) at both limits."""
+    np.divide(x, 3, out=out)
+    np.clip(out, -1, 1, out=out)
+    limit = np.trunc(out, out=np.empty_like(out))
+    limit -= 1
+    limit *= 0.5
+    out -= limit
+    out *= g
+
+
 hardswish.vjp(x=_hardswish_rule)
+hardswish.fast_vjp(x=lambda g, x: filled(_write_hardswish_gradient, x, g))
 
 
 def _check_width(op_name: str, lambd: float) -> None:
@@ -242,10 +309,13 @@ def softshrink(x: Any, *, lambd: float = 0.5) -> Any:
     """
     _check_width("softshrink", lambd)
     x = as_floats(x)
-    return x - np.clip(x, -lambd, lambd)
+    out = np.empty_like(x)
+    np.clip(x, -lambd, lambd, out=out)
+    return np.subtract(x, out, out=out)
 
 
 softshrink.vjp(x=lambda g, out: np.where(np.equal(out, 0), 0.0, g))
+softshrink.fast_vjp(x=lambda g, out: kept_where(np.not_equal(out, 0), g))
 
 
 @op
@@ -256,10 +326,12 @@ def hardshrink(x: Any, *, lambd: float = 0.5) -> Any:
     """
     _check_width("hardshrink", lambd)
     x = as_floats(x)
-    return np.where(np.less_equal(np.abs(x), lambd), 0.0, x)
+    flat = np.less_equal(x, lambd) & np.greater_equal(x, -lambd)
+    return kept_where(np.logical_not(flat), x)  # NaN is kept
 
 
 hardshrink.vjp(x=lambda g, out: np.where(np.equal(out, 0), 0.0, g))
+hardshrink.fast_vjp(x=lambda g, out: kept_where(np.not_equal(out, 0), g))
 
 
 def _threshold_example(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -269,7 +341,10 @@ def _threshold_example(rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[
 @op(example=_threshold_example)
 def threshold(x: Any, *, threshold: float, value: float) -> Any:
     """x where x > threshold, else value, where its gradient is 0. x: any shape -> same shape."""
+    if value == 0 and type(x) is np.ndarray and x.dtype.kind == "f":
+        return kept_where(np.greater(x, threshold), x)
     return np.where(np.greater(x, threshold), x, value)
 
 
 threshold.vjp(x=lambda g, x, threshold: np.where(np.greater(x, threshold), g, 0.0))
+threshold.fast_vjp(x=lambda g, x, threshold: kept_where(np.greater(x, threshold), g))
