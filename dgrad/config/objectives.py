@@ -132,22 +132,12 @@ def build_metrics(
     return made
 
 
-_APPLIED = {  # loss -> what it applies to the outputs itself, and the layers that do that too
-    "bce_with_logits": ("sigmoid", ("sigmoid",)),
-    "cross_entropy": ("log-softmax", ("softmax", "log_softmax")),
-    "ctc": ("log-softmax", ("softmax",)),
-    "focal": ("log-softmax", ("softmax", "log_softmax")),
-    "sigmoid_focal": ("sigmoid", ("sigmoid",)),
-}
-_NEEDED = {"bce": "sigmoid", "kl_div": "log_softmax", "nll": "log_softmax"}  # loss -> last layer
-
-
 def doubts_about_loss(config: Config) -> Iterator[str]:
-    """What is allowed, and seldom meant, of a loss and the last layer."""
+    """What is allowed, and seldom meant, of the last layer and a loss that says what it expects."""
     last, loss = config.model.layers[-1].name, config.loss.name
-    applied, layers = _APPLIED.get(loss, ("", ()))
-    if last in layers:
-        yield f"{loss} applies {applied} itself: leave out {last}"
-    needed = _NEEDED.get(loss, last)
-    if last != needed:
-        yield f"{loss} takes what {needed} gives: put {needed} at the end of the model"
+    applied: tuple[str, ...] = getattr(config.loss.target, "applies", ())
+    if last in applied:
+        yield f"{loss} applies {applied[0]} itself: leave out {last}"
+    taken = getattr(config.loss.target, "takes", None)
+    if taken not in (None, last):
+        yield f"{loss} takes what {taken} gives: put {taken} at the end of the model"

@@ -87,6 +87,9 @@ class BCELoss(_WeightedBinaryLoss):
     shape for "none". weight: a number, or one for each output of a row, multiplies the losses.
     """
 
+    takes = "sigmoid"
+    threshold = 0.5
+
     def forward(self, outputs: Any, targets: Any) -> Tensor:
         """outputs, targets: equal shapes -> scalar, or that shape for "none"."""
         return ops.bce(  # type: ignore[no-any-return]
@@ -102,6 +105,9 @@ class BCEWithLogitsLoss(_WeightedBinaryLoss):
     weight multiplies every loss, pos_weight the part of t: a number, or one for each output of a
     row.
     """
+
+    applies = ("sigmoid",)
+    threshold = 0.0
 
     def __init__(
         self,
@@ -138,6 +144,9 @@ class SigmoidFocalLoss(_BinaryLoss):
     For classes there is focal.
     """
 
+    applies = ("sigmoid",)
+    threshold = 0.0
+
     def __init__(
         self,
         gamma: NonNegative = 2.0,
@@ -162,6 +171,8 @@ class HingeLoss(_SignLoss):
     outputs: scores x, targets: t = -1 or 1; equal shapes -> a scalar, or that shape for "none".
     For several classes there is multi_margin.
     """
+
+    threshold = 0.0
 
     def __init__(self, margin: float = 1.0, *, reduction: Reduction = "mean") -> None:
         super().__init__(reduction=reduction)
@@ -198,6 +209,8 @@ class SoftMarginLoss(_SignLoss):
 
     outputs: scores x, targets: t = -1 or 1; equal shapes -> a scalar, or that shape for "none".
     """
+
+    threshold = 0.0
 
     def forward(self, outputs: Any, targets: Any) -> Tensor:
         """outputs, targets: equal shapes -> scalar, or that shape for "none"."""

@@ -77,6 +77,7 @@ class CrossEntropyLoss(_ClassLoss):
     """
 
     soft_targets: ClassVar[bool] = True
+    applies = ("log_softmax", "softmax")
 
     def __init__(
         self,
@@ -131,6 +132,8 @@ class NLLLoss(_ClassLoss):
     -> a scalar, (...) for "none". ignore_index: a target that does not count.
     """
 
+    takes = "log_softmax"
+
     def __init__(
         self,
         weight: Weights = None,
@@ -159,6 +162,8 @@ class FocalLoss(_ClassLoss):
     gamma = 0 is cross_entropy. outputs: (..., classes) raw scores, targets: (...) class indices
     -> a scalar, (...) for "none". ignore_index: a target that does not count.
     """
+
+    applies = ("log_softmax", "softmax")
 
     def __init__(
         self,

@@ -29,6 +29,7 @@ class CTCLoss(Loss):
     """
 
     targets = "classes"
+    applies = ("softmax",)  # of log-probabilities it makes the same again
 
     def __init__(
         self,

@@ -20,10 +20,15 @@ class Loss(Module):
     """Base of losses. `targets` says what they compare with: class indices or numbers.
 
     The mean is over what counts; batches are joined by weighting their means with `weight_of`.
+    Metrics that ask for it in their `supplied` are told `threshold`, and `ignore_index` where a
+    loss has one.
     """
 
     targets: ClassVar[Literal["classes", "numbers"]]
     means: ClassVar[tuple[str, ...]] = ("mean",)  # the reductions that average
+    applies: ClassVar[tuple[str, ...]] = ()  # layers whose work it does itself, the very one first
+    takes: ClassVar[str | None] = None  # the layer whose results it takes
+    threshold: ClassVar[float | None] = None  # an output above it says yes, which the target 1 is
 
     def __init__(self, *, reduction: Reduction = "mean") -> None:
         super().__init__()

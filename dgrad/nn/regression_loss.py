@@ -95,6 +95,7 @@ class KLDivLoss(_NumberLoss):
     """
 
     means = ("mean", "batchmean")
+    takes = "log_softmax"
 
     def __init__(
         self,

@@ -56,7 +56,7 @@ def test_all_errors_are_told_at_once(here: Here) -> None:
 def test_warnings_are_told(here: Here) -> None:
     result = here("check", "toy.yaml", "model.layers=[{linear: 3}, softmax]")
     assert result.code == 0
-    assert "warning: cross_entropy applies log-softmax itself" in result.err
+    assert "warning: cross_entropy applies log_softmax itself" in result.err
 
 
 def test_T01_a_first_loss_that_is_not_finite_is_told(here: Here, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from dgrad.config.document import Config, load
 from dgrad.config.objectives import build_loss, build_metrics, doubts_about_loss
 from dgrad.data.dataset import Dataset
 from dgrad.errors import ConfigError, DataError
+from dgrad.nn.loss import Loss
+from dgrad.registry import losses
 from tests.toys import CLASSES, NUMBERS, forgetting, write_toy
 
 
@@ -160,11 +162,15 @@ def test_cross_entropy_takes_probabilities(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("loss", "last", "expected"),
     [
-        ("cross_entropy", "softmax", "cross_entropy applies log-softmax itself: leave out softmax"),
+        ("cross_entropy", "softmax", "cross_entropy applies log_softmax itself: leave out softmax"),
         ("cross_entropy", "relu", ""),
-        ("focal", "log_softmax", "focal applies log-softmax itself: leave out log_softmax"),
+        ("focal", "log_softmax", "focal applies log_softmax itself: leave out log_softmax"),
         ("bce_with_logits", "sigmoid", "bce_with_logits applies sigmoid itself: leave out sigmoid"),
         ("ctc", "log_softmax", ""),
+        ("ctc", "softmax", "ctc applies softmax itself: leave out softmax"),
+        ("sigmoid_focal", "sigmoid", "sigmoid_focal applies sigmoid itself: leave out sigmoid"),
+        ("kl_div", "relu", "kl_div takes what log_softmax gives: put log_softmax at the end of"),
+        ("mse", "softmax", ""),
         ("bce", "sigmoid", ""),
         ("bce", "relu", "bce takes what sigmoid gives: put sigmoid at the end of the model"),
         ("nll", "softmax", "nll takes what log_softmax gives: put log_softmax at the end of the"),
@@ -173,10 +179,26 @@ def test_cross_entropy_takes_probabilities(tmp_path: Path) -> None:
 def test_a_last_layer_that_is_seldom_meant(
     loss: str, last: str, expected: str, tmp_path: Path
 ) -> None:
-    targets = ONE_NUMBER if loss.startswith("bce") else ONE_CLASS
+    targets = ONE_CLASS if losses[loss].targets == "classes" else ONE_NUMBER
     config = configured(tmp_path, loss, targets, f"model.layers=[{{linear: 3}}, {last}]")
     assert ";".join(doubts_about_loss(config)).startswith(expected)
     assert bool(list(doubts_about_loss(config))) == bool(expected)
+
+
+def test_the_loss_of_a_plugin_says_what_it_expects_of_the_last_layer(tmp_path: Path) -> None:
+    @losses.register("mine")
+    class Mine(Loss):
+        """A loss."""
+
+        targets = "numbers"
+        applies = ("tanh",)
+        takes = "softplus"
+
+    config = configured(tmp_path, "mine", ONE_NUMBER, "model.layers=[{linear: 1}, tanh]")
+    assert list(doubts_about_loss(config)) == [
+        "mine applies tanh itself: leave out tanh",
+        "mine takes what softplus gives: put softplus at the end of the model",
+    ]
 
 
 def measured(folder: Path, names: str, targets: Any, output: tuple[int, ...]) -> Any:

@@ -138,7 +138,7 @@ def test_one_class_is_warned_about(tmp_path: Path) -> None:
 def test_what_is_seldom_meant_is_warned_about(tmp_path: Path) -> None:
     text = CLASSES.replace("$data.classes", "$data.classes\n    - softmax")
     assert warnings_of(tmp_path, text, "schedule={step: {step_size: 2}}") == [
-        "cross_entropy applies log-softmax itself: leave out softmax",
+        "cross_entropy applies log_softmax itself: leave out softmax",
         "step_size: 2 means 2 optimizer steps; write '2 epochs' or '2 steps'",
     ]
     assert warnings_of(tmp_path, CLASSES, "schedule={step: {step_size: 3}}") == []
