@@ -16,7 +16,6 @@ from dgrad.config.marks import Problems
 from dgrad.config.model import build_model, refuse_lone_row, without_gradient
 from dgrad.config.objectives import build_loss, build_metrics, doubts_about_loss
 from dgrad.config.parameter_groups import build_optimizer, empty_groups
-from dgrad.config.rates import build_schedule
 from dgrad.config.schema import resolve_references
 from dgrad.config.settings import (
     build_average,
@@ -62,8 +61,7 @@ def build_trainer(config: Config, data: LoadedData) -> Trainer:
     trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     optimizer = _optimizer(config, model)
     frozen = {name for name, p in trained if not p.requires_grad}
-    schedule = build_schedule(
-        config.schedule,
+    schedule = config.schedule.make(
         total_steps=config.train.total_steps(per_epoch),
         steps_per_epoch=per_epoch,
         lr=optimizer.defaults["lr"],  # which groups may override

@@ -119,9 +119,7 @@ def build_metrics(
             text = f"{component.name} is listed twice"
             wrong.append(component.problem(text, fault="C22"))
         else:
-            known = {"class_names": dataset.class_names}
-            names = getattr(component.target, "supplied", ())
-            metric = made[component.name] = component.make(**{name: known[name] for name in names})
+            metric = made[component.name] = component.make(class_names=dataset.class_names)
             wanted = metric.wanted(*_targets_of(dataset))
             if not _fits(wanted, output_shape):
                 text = f"needs outputs {with_batch(wanted)}, these are {with_batch(output_shape)}"

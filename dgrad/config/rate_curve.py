@@ -10,7 +10,6 @@ import numpy as np
 from dgrad.config.build import with_data
 from dgrad.config.data import load_data, read_data
 from dgrad.config.document import Config
-from dgrad.config.rates import build_schedule
 from dgrad.config.settings import steps_per_epoch
 from dgrad.config.values import Reference, leaves
 from dgrad.optim.schedules import Length
@@ -46,8 +45,8 @@ def rate_curve(config: Config) -> RateCurve:
         per_epoch = steps_per_epoch(config, len(data.split.train))
     total = config.train.total_steps(per_epoch or 1)
     groups = tuple(_groups(config))
-    schedule = build_schedule(
-        config.schedule, total_steps=total, steps_per_epoch=per_epoch or 1, lr=groups[0][1]
+    schedule = config.schedule.make(
+        total_steps=total, steps_per_epoch=per_epoch or 1, lr=groups[0][1]
     )
     note = getattr(schedule, "note", "")  # a plugin's may be any function
     factors = np.array([schedule(step) for step in range(total)], np.float64)

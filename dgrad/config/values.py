@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -51,13 +50,27 @@ class Component:
         """`{name: {argument: value, ...}}`, every value shown, as Python data."""
         return {self.name: to_plain(self.arguments)}
 
-    def make(self, **supplied: Any) -> Any:
-        """target(**arguments, **supplied); a refused argument is a ConfigError at its place.
+    @property
+    def awaits(self) -> tuple[str, ...]:
+        """The parameters that the program fills in: what `inferred` and `supplied` name."""
+        inferred, supplied = (getattr(self.target, name, ()) for name in ("inferred", "supplied"))
+        return (*inferred, *supplied)
 
-        A component among the arguments is made first; one that awaits what the program supplies
-        (an initialiser its tensor) becomes the function of that.
+    def make(self, *given: Any, **known: Any) -> Any:
+        """target(**arguments), with what it awaits: given in that order, or picked from `known`.
+
+        A component among the arguments is made first; one that awaits something itself (an
+        initialiser its tensor, a schedule in a chain the length of the run) becomes a function of
+        that. A refused argument is a ConfigError at its place.
         """
+        known |= dict(zip(self.awaits, given, strict=False))
+        unknown = [name for name in self.awaits if name not in known]
+        if unknown:
+            text = f"it wants {', '.join(unknown)} supplied, which dgrad does not know here"
+            hint = f"it knows: {', '.join(known) or 'nothing'}"
+            raise ConfigError([self.problem(text, fault="T41", hint=hint)])
         arguments = {name: _made(value) for name, value in self.arguments.items()}
+        supplied = {name: known[name] for name in self.awaits}
         return self.made(lambda: self.target(**arguments, **supplied))
 
     def made(self, construct: Callable[[], Any]) -> Any:
@@ -81,11 +94,12 @@ class Component:
 
 
 def _made(value: Any) -> Any:
+    """`value` with the components in it made, or as functions of what they await."""
+    if isinstance(value, list | tuple):
+        return type(value)(map(_made, value))
     if not isinstance(value, Component):
         return value
-    if getattr(value.target, "supplied", ()):
-        return functools.partial(value.target, **value.arguments)
-    return value.make()
+    return value.make if value.awaits else value.make()
 
 
 def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

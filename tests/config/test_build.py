@@ -22,7 +22,8 @@ from dgrad.nn.linear import Linear
 from dgrad.nn.memory import available_memory
 from dgrad.nn.module import Module, Parameter
 from dgrad.ops.indexing import getitem
-from dgrad.registry import layers
+from dgrad.optim.schedules import Schedule
+from dgrad.registry import layers, schedules
 from dgrad.train.averaging import EMA, SWA
 from dgrad.train.trainer import Trainer
 from tests.toys import CLASSES, NUMBERS, forgetting, write_toy
@@ -263,6 +264,31 @@ def test_the_schedule_knows_the_length_of_the_run(tmp_path: Path) -> None:
     factors = [trainer.schedule(step) for step in range(31)]
     np.testing.assert_allclose(factors[:3], [1 / 3, 2 / 3, 1])  # 10% of 30
     assert factors[30] == 0.0
+
+
+def test_T41_what_a_plugin_wants_supplied_must_be_known(tmp_path: Path) -> None:
+    @schedules.register("shy")
+    class Shy(Schedule):
+        """Wants to know too much."""
+
+        supplied = ("total_steps", "workers")
+
+        def __init__(self, total_steps: int, workers: int) -> None:
+            super().__init__(total_steps)
+
+    with pytest.raises(ConfigError, match="it wants workers supplied, which dgrad does") as caught:
+        built(tmp_path, CLASSES, "schedule=shy")
+    (problem,) = caught.value.problems
+    assert (problem.fault, problem.hint) == ("T41", "it knows: total_steps, steps_per_epoch, lr")
+
+
+def test_C08_what_an_initialiser_refuses_has_its_place(tmp_path: Path) -> None:
+    init = "{out_features: 8, init: {trunc_normal: {a: 2, b: 1}}}"
+    with pytest.raises(ConfigError, match=r"trunc_normal: b must be above a = 2.0, got 1") as e:
+        built(tmp_path, CLASSES.replace("- linear: 8", f"- linear: {init}"))
+    (problem,) = e.value.problems
+    line = f"    - linear: {init}"
+    assert (problem.fault, problem.column) == ("C08", line.index("b: 1") + 4)
 
 
 def test_a_plateau_monitors_what_is_measured(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import pytest
 from dgrad import registry
 from dgrad.config import yaml
 from dgrad.config.marks import Problems
-from dgrad.config.rates import build_schedule
 from dgrad.config.schema import component
 from dgrad.config.signature import writable
 from dgrad.errors import CheckpointError, ConfigError, ParameterError
@@ -34,7 +33,7 @@ def built(text, steps=STEPS, epoch=EPOCH, lr=LR):
     made = component(registry.schedules, yaml.parse(f"s: {text}\n", "run.yaml").entries["s"].value,
                      problems, "schedule")  # fmt: skip
     problems.raise_if_any()
-    return build_schedule(made, total_steps=steps, steps_per_epoch=epoch, lr=lr)
+    return made.make(total_steps=steps, steps_per_epoch=epoch, lr=lr)
 
 
 def factors(schedule, steps=STEPS):

@@ -52,10 +52,7 @@ def component(text: str) -> Component:
 
 def made(text: str, classes: int | None = None) -> Metric:
     """The metric, told the names of its classes if there are any."""
-    found = component(text)
-    names = NAMES[:classes] if classes else None
-    supplied = getattr(found.target, "supplied", ())
-    metric: Metric = found.make(**{name: names for name in supplied})
+    metric: Metric = component(text).make(class_names=NAMES[:classes] if classes else None)
     return metric
 
 
