@@ -21,6 +21,7 @@ from dgrad.config.settings import (
     build_average,
     build_settings,
     check_monitored,
+    doubts_about_averages,
     doubts_about_lengths,
     monitored,
     steps_per_epoch,
@@ -92,6 +93,7 @@ def build_trainer(config: Config, data: LoadedData) -> Trainer:
 def _doubts(config: Config, per_epoch: int) -> Iterator[str]:
     """What is allowed, and seldom meant."""
     yield from doubts_about_loss(config)
+    yield from doubts_about_averages(config, per_epoch)
     yield from doubts_about_lengths(config, per_epoch)
 
 

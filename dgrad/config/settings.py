@@ -18,6 +18,7 @@ __all__ = [
     "build_average",
     "build_settings",
     "check_monitored",
+    "doubts_about_averages",
     "doubts_about_lengths",
     "monitored",
     "steps_per_epoch",
@@ -54,6 +55,10 @@ def build_settings(config: Config, splits: Mapping[str, Examples], per_epoch: in
 def build_average(config: Config, model: Module, per_epoch: int) -> WeightAverage | None:
     """The average of the weights, if the config wants one. Raises ConfigError C22."""
     ema, swa = config.train.ema, config.train.swa
+    if (ema or swa) and _averages(config):
+        key, name = "ema" if ema else "swa", config.optimizer.name
+        text = f"train.{key}: {name} averages the weights itself, and that average is evaluated"
+        refuse("C22", place(config, "train", key), text, f"leave out {key}, or use adamw")
     if ema is not None:
         return EMA(model, ema.decay)
     if swa is None:
@@ -64,6 +69,11 @@ def build_average(config: Config, model: Module, per_epoch: int) -> WeightAverag
         text = f"train.swa.start: at most the {total} steps of the run, got {start}"
         refuse("C22", place(config, "train", "swa", "start"), text)
     return SWA(model, start, swa.every.steps(total, per_epoch))
+
+
+def _averages(config: Config) -> bool:
+    """Whether the optimizer averages the weights itself."""
+    return bool(getattr(config.optimizer.target, "averages", False))
 
 
 def monitored(metric: str, splits: Mapping[str, Examples]) -> str:
@@ -91,7 +101,6 @@ def check_monitored(config: Config, trainer: Trainer) -> None:
 
 def doubts_about_lengths(config: Config, per_epoch: int) -> Iterator[str]:
     """Lengths that are allowed, and seldom meant."""
-    yield from _doubts_about_averages(config, per_epoch)
     if config.train.epochs is None:
         return  # a run that is counted in steps means steps
     for name, size in leaves(config.schedule):
@@ -100,7 +109,14 @@ def doubts_about_lengths(config: Config, per_epoch: int) -> Iterator[str]:
             yield f"{name}: {size} means {means}; write '{meant}' or '{size.in_words('steps')}'"
 
 
-def _doubts_about_averages(config: Config, per_epoch: int) -> Iterator[str]:
+def doubts_about_averages(config: Config, per_epoch: int) -> Iterator[str]:
+    """Averages of the weights that are allowed, and seldom meant."""
+    schedule = config.schedule
+    if _averages(config) and schedule.name != "constant":
+        yield (
+            f"{config.optimizer.name} averages the weights in place of a falling rate: leave out "
+            f"the schedule {schedule.name}, or write constant, which may have a warm-up"
+        )
     ema, swa = config.train.ema, config.train.swa
     total = config.train.total_steps(per_epoch)
     if ema is not None and 1 / (1 - ema.decay) > total:

@@ -232,7 +232,7 @@ class Trainer:
 
     def load_tensors(self, tensors: Mapping[str, np.ndarray], progress: Progress) -> None:
         """Go on from `tensors`, the result of `tensors()` at `progress`. Raises CheckpointError."""
-        self.load_weights(tensors, progress.averaged)
+        self._load_model(tensors, progress.averaged)
         self._load_optimizer(tensors)
         self.monitor.load(progress)
         self.progress = progress
@@ -240,13 +240,16 @@ class Trainer:
     def load_weights(self, tensors: Mapping[str, np.ndarray], averaged: int) -> None:
         """Take the model's weights, and their average of so many, from the result of `tensors()`.
 
-        Raises CheckpointError.
+        An optimizer that holds the average itself takes its state, too. Raises CheckpointError.
         """
+        self._load_model(tensors, averaged)
+        if self.optimizer.averages:
+            self._load_optimizer(tensors)
+
+    def _load_model(self, tensors: Mapping[str, np.ndarray], averaged: int) -> None:
         self.model.load_state_dict(section(tensors, "model"))
         if self.average is not None:
             self.average.load(section(tensors, self.average.section), averaged)
-        if self.optimizer.averages:
-            self._load_optimizer(tensors)
 
     def _load_optimizer(self, tensors: Mapping[str, np.ndarray]) -> None:
         named = self.model.named_parameters()
@@ -286,11 +289,8 @@ class Trainer:
     @contextmanager
     def evaluated_weights(self) -> Iterator[None]:
         """Within, the model has the weights that evaluations see: the average, if there is one."""
-        if self.average is None:
-            with self.optimizer.averaged():
-                yield
-            return
-        with self.average.applied(self._training_inputs):
+        average = self.average
+        with average.applied(self._training_inputs) if average else self.optimizer.averaged():
             yield
 
     def first_batch(self) -> tuple[np.ndarray, np.ndarray]:

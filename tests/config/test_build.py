@@ -334,6 +334,33 @@ def test_every_key_of_the_train_section_arrives(tmp_path: Path) -> None:
     assert average.decay == 0.5
 
 
+@pytest.mark.parametrize("key", ["ema", "swa"])
+def test_C22_an_average_beside_the_optimizers_own_is_refused(key: str, tmp_path: Path) -> None:
+    text = CLASSES.replace("adam:", "adamw_schedule_free:") + f"  {key}: {{}}\n"
+    with pytest.raises(ConfigError, match=f"train.{key}: adamw_schedule_free averages the w") as e:
+        built(tmp_path, text)
+    (problem,) = e.value.problems
+    assert (problem.fault, problem.hint) == ("C22", f"leave out {key}, or use adamw")
+    assert (problem.line, problem.column) == (len(text.splitlines()), 8)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "doubt"),
+    [
+        ("cosine", "adamw_schedule_free averages the weights in place of a falling rate: leave ou"),
+        ("{constant: {warmup: 10%}}", ""),
+    ],
+)
+def test_a_schedule_beside_a_schedule_free_optimizer(
+    schedule: str, doubt: str, tmp_path: Path
+) -> None:
+    given = ["optimizer=adamw_schedule_free", f"schedule={schedule}"]
+    config, data = loaded(tmp_path, CLASSES, *given)
+    build_trainer(config, data)
+    assert len(data.warnings) == bool(doubt)
+    assert doubt in "".join(data.warnings)
+
+
 def test_C22_an_average_that_starts_after_the_run_is_refused_at_its_place(tmp_path: Path) -> None:
     text = CLASSES + "  swa: {start: 4 epochs}\n"
     with pytest.raises(

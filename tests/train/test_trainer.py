@@ -26,7 +26,7 @@ from dgrad.nn import (
     Sequential,
 )
 from dgrad.nn.dropout import Dropout
-from dgrad.optim import SGD, Adam, Optimizer
+from dgrad.optim import SGD, Adam, AdamWScheduleFree, Optimizer
 from dgrad.optim.schedules import Chain, Plateau, Schedule
 from dgrad.randomness import Purpose
 from dgrad.train.averaging import EMA, SWA, WeightAverage
@@ -337,6 +337,7 @@ def test_T15_a_stop_request_finishes_the_step_and_saves() -> None:
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "sgd": lambda params, lr: SGD(params, lr=lr, momentum=0.9, nesterov=True, weight_decay=0.01),
     "adam": lambda params, lr: Adam(params, lr=lr, amsgrad=True),
+    "schedule_free": lambda params, lr: AdamWScheduleFree(params, lr=lr, warmup_steps=3),
 }
 
 
@@ -389,6 +390,7 @@ RUNS: dict[str, dict[str, Any]] = {  # 12 steps each
         *(("sgd", "plateau", run) for run in RUNS),
         *(("adam", "falling", run) for run in RUNS),
         *(("sgd", schedule, "steps") for schedule in ("plugin", "chain")),
+        ("schedule_free", "falling", "epochs"),
     ],
 )
 def test_T13_T30_T38_a_run_goes_on_bit_for_bit_from_any_step(
@@ -431,6 +433,19 @@ def test_a_plateau_sees_every_evaluation_and_the_direction_of_its_metric() -> No
         )
         assert (plateau.current, plateau.best) == (0.25, values[1])
         assert t.progress.schedule == plateau.state_dict()
+
+
+@pytest.mark.parametrize(("name", "with_weights"), [("sgd", 0), ("schedule_free", 1)])
+def test_the_optimizer_is_loaded_once(name: str, with_weights: int) -> None:
+    t = trainer(optimizer=OPTIMIZERS[name], epochs=1)
+    t.fit()
+    tensors, loaded = t.tensors(), []
+    load = t.optimizer.load_state_arrays
+    t.optimizer.load_state_arrays = lambda *given: loaded.append(load(*given))  # type: ignore[method-assign]
+    t.load_tensors(tensors, t.progress)
+    assert len(loaded) == 1
+    t.load_weights(tensors, 0)
+    assert len(loaded) == 1 + with_weights
 
 
 def test_a_run_that_stopped_early_does_not_go_on() -> None:
