@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from dgrad.core.op import op
 from dgrad.errors import ShapeError
-from dgrad.ops._windows import Pair, pair
+from dgrad.ops._windows import Pair, Windows, pair
 from dgrad.ops.interpolation import apply_adjoint, apply_tables, share_averages, shares
-from dgrad.ops.max_pooling import check_image, example_image, give_to_first, largest
+from dgrad.ops.max_pooling import (
+    check_image,
+    example_image,
+    give_by_taps,
+    give_to_first,
+    largest,
+    pool,
+    pooling_windows,
+)
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -42,6 +51,9 @@ def adaptive_max_pool2d(x: Any, *, output_size: Any) -> Any:
 
 def _adaptive(name: str, x: Any, output_size: Any) -> Any:
     oh, ow = _sizes(name, x.shape, output_size)
+    windows = _equal_shares(x.shape, (oh, ow))
+    if windows is not None:
+        return pool(x, windows)
     down = largest(x[..., rows, :] for rows in shares(x.shape[-2], oh))
     return largest(down[..., columns] for columns in shares(x.shape[-1], ow))
 
@@ -52,7 +64,35 @@ def _adaptive_rule(g: Any, x: Any) -> Any:
     return give_to_first(g, x, shares(h, oh), shares(w, ow))
 
 
+def _equal_shares(shape: tuple[int, ...], sizes: Pair) -> Windows | None:
+    """The shares as windows of max pooling; None if some are longer than others."""
+    (h, w), (oh, ow) = shape[-2:], sizes
+    if h % oh or w % ow:
+        return None
+    return pooling_windows("adaptive_max_pool2d", shape, (h // oh, w // ow), None, 0, 1, False)
+
+
+def _adaptive_fast(g: Any, x: Any, out: Any) -> Any:
+    """By a comparison for each pixel of a share, or by a search in each share, which are fewer."""
+    sizes = out.shape[-2:]
+    windows = _equal_shares(x.shape, sizes)
+    if windows is not None and math.prod(windows.kernel) <= math.prod(sizes):
+        return give_by_taps(g, x, out, windows)
+    (h, w), (oh, ow) = x.shape[-2:], sizes
+    images, g = x.reshape(-1, h, w), g.reshape(-1, oh, ow)
+    given, each = np.zeros((len(images), h * w), g.dtype), np.arange(len(images))
+    for i, rows in enumerate(shares(h, oh).T):
+        for j, columns in enumerate(shares(w, ow).T):
+            top, left, width = rows[0], columns[0], columns.max() + 1 - columns[0]
+            share = images[:, top : rows.max() + 1, left : left + width]
+            flat = share.reshape(len(share), share.shape[1] * width)
+            across, down = np.divmod(np.argmax(flat, axis=1), width)
+            given[each, (top + across) * w + left + down] += g[:, i, j]
+    return given.reshape(x.shape)
+
+
 adaptive_max_pool2d.vjp(x=_adaptive_rule)
+adaptive_max_pool2d.fast_vjp(x=_adaptive_fast)
 
 
 @op(example=example_image(2, 3, 7, output_size=3))
@@ -64,6 +104,9 @@ def adaptive_max_pool1d(x: Any, *, output_size: Any) -> Any:
 
 adaptive_max_pool1d.vjp(
     x=lambda g, x: np.squeeze(_adaptive_rule(np.expand_dims(g, -1), np.expand_dims(x, -1)), -1)
+)
+adaptive_max_pool1d.fast_vjp(
+    x=lambda g, x, out: _adaptive_fast(g[..., None], x[..., None], out[..., None])[..., 0]
 )
 
 

@@ -44,6 +44,17 @@ def test_P31_the_first_of_equal_elements_gets_the_whole_gradient() -> None:
     np.testing.assert_array_equal(got[0, 0], [[1, 0, 0], [0, 0, 0]])
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 6, (2, 5), (6, 1), (None, 3), 8])
+@pytest.mark.parametrize("shape", [(2, 3, 6, 6), (3, 6, 12), (2, 1, 7, 5), (0, 2, 6, 6)])
+def test_P31_adaptive_maxima_are_the_first_of_their_shares(shape: Any, size: Any) -> None:
+    x = RNG.integers(0, 3, shape).astype(np.float64)
+    both_ways(adaptive_max_pool2d, x, output_size=size)
+    both_ways(adaptive_max_pool2d, np.where(x == 2, np.nan, x), output_size=size)
+    both_ways(
+        adaptive_max_pool2d, np.asfortranarray(np.where(x == 0, -np.inf, x)), output_size=size
+    )
+
+
 def test_P31_the_first_nan_of_a_window_gets_its_gradient() -> None:
     x = np.array([[1.0, np.nan, np.nan, 7.0, 2.0, 3.0]])
     assert np.isnan(max_pool1d(x, kernel_size=3)[0, 0])
