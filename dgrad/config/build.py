@@ -22,6 +22,7 @@ from dgrad.config.settings import (
     build_settings,
     check_monitored,
     doubts_about_averages,
+    doubts_about_batches,
     doubts_about_lengths,
     monitored,
     steps_per_epoch,
@@ -93,6 +94,7 @@ def build_trainer(config: Config, data: LoadedData) -> Trainer:
 def _doubts(config: Config, per_epoch: int) -> Iterator[str]:
     """What is allowed, and seldom meant."""
     yield from doubts_about_loss(config)
+    yield from doubts_about_batches(config, per_epoch)
     yield from doubts_about_averages(config, per_epoch)
     yield from doubts_about_lengths(config, per_epoch)
 

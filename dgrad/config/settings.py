@@ -19,6 +19,7 @@ __all__ = [
     "build_settings",
     "check_monitored",
     "doubts_about_averages",
+    "doubts_about_batches",
     "doubts_about_lengths",
     "monitored",
     "steps_per_epoch",
@@ -107,6 +108,16 @@ def doubts_about_lengths(config: Config, per_epoch: int) -> Iterator[str]:
         if isinstance(size, Length) and size.is_bare and 0 < size.amount < per_epoch:
             meant, means = size.in_words("epochs"), size.in_words("optimizer steps")
             yield f"{name}: {size} means {means}; write '{meant}' or '{size.in_words('steps')}'"
+
+
+def doubts_about_batches(config: Config, per_epoch: int) -> Iterator[str]:
+    """Batches that are allowed, and seldom do well."""
+    name = config.optimizer.name
+    if getattr(config.optimizer.target, "needs_closure", False) and per_epoch > 1:
+        yield (
+            f"{name} takes every batch for the same function, but an epoch has {per_epoch}: set "
+            f"train.batch_size to the number of training rows, or less with train.accumulate"
+        )
 
 
 def doubts_about_averages(config: Config, per_epoch: int) -> Iterator[str]:

@@ -115,12 +115,15 @@ def writable(
 @functools.cache
 def _group_parameters(target: Callable[..., Any]) -> dict[str, Parameter]:
     """The keys that every optimizer takes besides its own; dgrad.config.parameter_groups."""
-    if not getattr(target, "takes_groups", False):
+    if not hasattr(target, "takes_groups"):
         return {}
     own = {name: p for name, p in parameters(target).items() if name != "params"}
     patterns = str | list[str]
     keys: list[tuple[str, Any] | tuple[str, Any, Any]] = [("match", patterns)]
-    keys += [("freeze", bool, False), *((name, p.hint, None) for name, p in own.items())]
+    if target.takes_groups:
+        keys += [("freeze", bool, False), *((name, p.hint, None) for name, p in own.items())]
+    else:
+        keys, own = [*keys, ("freeze", typing.Literal[True])], {}
     group = dataclasses.make_dataclass("Group", keys, kw_only=True)
     hint = list[Annotated[dict[str, Any], Partial(group)]]
     decay = {"no_decay": Parameter("no_decay", patterns, list)} if "weight_decay" in own else {}
@@ -175,7 +178,8 @@ def describe(hint: Any) -> str:
     if origin in (typing.Union, types.UnionType):
         return " or ".join(describe(part) for part in parts)
     if origin is typing.Literal:
-        return "one of " + ", ".join(map(str, parts)) if len(parts) > 1 else str(parts[0])
+        told = [str(each).lower() if isinstance(each, bool) else str(each) for each in parts]
+        return "one of " + ", ".join(told) if len(told) > 1 else told[0]
     if (origin or hint) in LISTS:
         if not parts:
             return "a list"

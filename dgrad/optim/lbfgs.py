@@ -44,6 +44,7 @@ class LBFGS(Optimizer):
     Liu & Nocedal 1989; Nocedal & Wright 2006, algorithms 7.4 and 7.5.
     """
 
+    takes_groups = False
     elementwise = False
     needs_closure = True
     scalars = MappingProxyType({"t": 0.0})

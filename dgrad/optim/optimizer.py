@@ -32,7 +32,7 @@ class Optimizer:
 
     supplied: ClassVar[tuple[str, ...]] = ("params",)
     takes_groups: ClassVar[bool] = True
-    """Whether a config may write parameter groups among its settings."""
+    """Whether groups may have settings of their own; else a config may only freeze some."""
     elementwise: bool = True
     """Whether an element moves by its own gradient and state alone, so that parameters can be
     updated as one flat array; else `update` gets one parameter at a time, in its own shape."""
@@ -41,7 +41,8 @@ class Optimizer:
     scalars: Mapping[str, float] = MappingProxyType({})
     """Numbers that are kept for each parameter besides the step, by name: what they start as."""
     needs_closure: ClassVar[bool] = False
-    """Whether `step` must be given a closure, which it may call several times."""
+    """Whether `step` must be given a closure, whose loss is a function of the parameters alone:
+    that of all rows."""
     averages: ClassVar[bool] = False
     """Whether `averaged` gives other weights than those that are trained."""
 

@@ -334,6 +334,19 @@ def test_every_key_of_the_train_section_arrives(tmp_path: Path) -> None:
     assert average.decay == 0.5
 
 
+@pytest.mark.parametrize(
+    ("size", "parts", "told"),
+    [(72, 1, []), (24, 3, []), (36, 1, ["lbfgs takes every batch"])],  # of 72 training rows
+)
+def test_lbfgs_is_for_all_rows_at_once(
+    size: int, parts: int, told: list[str], tmp_path: Path
+) -> None:
+    train = f"train={{steps: 2, batch_size: {size}, accumulate: {parts}}}"
+    config, data = loaded(tmp_path, NUMBERS, "optimizer=lbfgs", train)
+    build_trainer(config, data)
+    assert [text[:23] for text in data.warnings] == told
+
+
 @pytest.mark.parametrize("key", ["ema", "swa"])
 def test_C22_an_average_beside_the_optimizers_own_is_refused(key: str, tmp_path: Path) -> None:
     text = CLASSES.replace("adam:", "adamw_schedule_free:") + f"  {key}: {{}}\n"

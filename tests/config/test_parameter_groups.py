@@ -175,6 +175,21 @@ def problem_of(optimizer: str) -> tuple[str, str, str, str]:
         ("{adam: {groups: [linear]}}", "linear", "C03", "expected a mapping", "match, freeze, lr"),
         ("{adam: {groups: linear}}", "linear", "C03", "expected a list", ""),
         ("{lbfgs: {no_decay: [bias]}}", "no_decay", "C02", "no_decay", "history_size"),
+        ("{lbfgs: {groups: [{match: linear}]}}", "{match", "C03", '"freeze" is missing', "true"),
+        (
+            "{lbfgs: {groups: [{match: linear, freeze: false}]}}",
+            "false",
+            "C08",
+            "expected true",
+            "",
+        ),
+        (
+            "{lbfgs: {groups: [{match: linear, freeze: true, lr: 1}]}}",
+            "lr",
+            "C02",
+            '"lr"',
+            "freeze",
+        ),
         ("{adam: {params: [1]}}", "params", "C02", "filled in by dgrad", ""),
     ],
 )
@@ -224,7 +239,9 @@ def trained(tmp_path: Path, optimizer: str, steps: int) -> Any:
 def test_every_optimizer_trains_a_model_of_a_config_and_comes_back(
     name: str, tmp_path: Path
 ) -> None:
-    keys = "" if name == "lbfgs" else "no_decay: bias, groups: [{match: linear_2, lr: 1e-3}]"
+    keys = "no_decay: bias, groups: [{match: linear_2, lr: 1e-3}]"
+    if name == "lbfgs":
+        keys = "groups: [{match: linear_2, freeze: true}]"
     trainer = trained(tmp_path, f"{{{name}: {{{keys}}}}}", 2)
     tensors = trainer.tensors()
     measured = trainer.evaluate("val")
