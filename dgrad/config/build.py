@@ -30,6 +30,7 @@ from dgrad.config.settings import (
 from dgrad.errors import ConfigError, ResourceError
 from dgrad.nn.memory import available_memory
 from dgrad.nn.module import Module
+from dgrad.train.footprint import footprint
 from dgrad.train.trainer import Trainer
 
 __all__ = ["build_trainer", "with_data"]
@@ -107,15 +108,14 @@ def _optimizer(config: Config, model: Module) -> Any:
         last = config.model.layers[-1]
         raise ConfigError([last.problem(message, fault="T06", hint="add a linear layer")])
     optimizer = build_optimizer(config, model)
-    held = sum(p.data.nbytes for p in parameters)
-    averages = 1.5 if config.train.ema or config.train.swa else 0  # one, and what it is moved by
-    # Gradients and state, and copies of all while saving.
-    needed = int(2 * held * (1 + averages)) + 2 * optimizer.state_bytes()
+    averaged = bool(config.train.ema or config.train.swa)
+    found = footprint(parameters, optimizer, averaged=averaged)
+    needed = found.held - found.parameters + found.saved
     free = available_memory()
     if free is not None and needed > free:
         raise ResourceError(
-            f"training needs {needed:,} bytes besides the parameters' {held:,}, for gradients, "
-            f"{config.optimizer.name}'s state and checkpoints, but {free:,} are free; "
+            f"training needs {needed:,} bytes besides the parameters' {found.parameters:,}, for "
+            f"gradients, {config.optimizer.name}'s state and checkpoints, but {free:,} are free; "
             f"make the layers smaller",
             fault="C24",
         )

@@ -16,6 +16,7 @@ from dgrad.functional.summary import summarize
 from dgrad.functional.tables import size
 from dgrad.randomness import Purpose
 from dgrad.train.divergence import first_fault
+from dgrad.train.footprint import footprint
 
 __all__ = ["Checked", "check_config"]
 
@@ -83,8 +84,7 @@ def check_config(config: Config) -> Checked:
             f"finite before any step. {fault}Look for bad values in the data"
         )
     optimizer.zero_grad()
-    held = sum(p.data.nbytes for p in trainer.parameters)
-    averages = 0 if trainer.average is None else 2  # one, and what it is moved by
+    averaged = trainer.average is not None
     return Checked(
         description=experiment.describe(),
         steps=trainer.total_steps,
@@ -92,7 +92,7 @@ def check_config(config: Config) -> Checked:
         parameters=found.parameters,
         flops=found.flops,
         kept=found.kept,
-        state=held * (2 + averages) + optimizer.state_bytes(),
+        state=footprint(trainer.parameters, optimizer, averaged=averaged).held,
         loss=float(value.data),
         warnings=list(experiment.data.warnings),
     )
