@@ -13,6 +13,7 @@ from dgrad.core.op import op
 from dgrad.errors import ParameterError, ShapeError
 from dgrad.ops._axes import normalized_axis
 from dgrad.ops._blocks import filled
+from dgrad.ops._exponentials import write_exp
 from dgrad.ops._floats import as_floats
 from dgrad.ops._guard import guarded
 
@@ -50,9 +51,8 @@ def sigmoid(x: Any) -> Any:
 
 def _write_sigmoid(x: Any, out: Any) -> None:
     wide = np.empty_like(out, dtype=np.float32) if out.itemsize == 2 else out
-    np.negative(x, out=wide)
     with np.errstate(over="ignore"):  # 1 / inf is right where exp(-x) is no finite number
-        np.exp(wide, out=wide)
+        write_exp(x, -1, wide)
     wide += 1
     np.divide(1, wide, out=out)
 
@@ -113,8 +113,7 @@ def softplus(x: Any, *, beta: float = 1.0) -> Any:
 def _write_tail(x: Any, out: Any) -> None:
     """log(1 + exp(-|x|))."""
     np.absolute(x, out=out)
-    np.negative(out, out=out)
-    np.exp(out, out=out)
+    write_exp(out, -1, out)
     np.log1p(out, out=out)
 
 
@@ -159,7 +158,7 @@ def _write_mish(x: Any, out: Any) -> None:
     """x n / (n + 2), where n = exp(x) (exp(x) + 2)."""
     out.fill(_flat_from(out))
     np.minimum(x, out, out=out)
-    np.exp(out, out=out)
+    write_exp(out, 1, out)
     n = np.add(out, 2, out=np.empty_like(out))
     n *= out
     np.add(n, 2, out=out)
@@ -180,9 +179,10 @@ def _mish_rule(g: Any, x: Any) -> Any:
 def _write_mish_gradient(x: Any, g: Any, out: Any) -> None:
     """g e / (n + 2) (e + 2 + 4 x (e + 1) / (n + 2)), where e = exp(x), n = e (e + 2)."""
     x = np.minimum(x, np.full_like(out, _flat_from(out)), out=np.empty_like(out))
-    e = np.exp(x, out=np.empty_like(out))
+    e, below = np.empty_like(out), np.empty_like(out)
+    write_exp(x, 1, e)
     above = np.add(e, 2, out=np.empty_like(out))
-    below = np.multiply(above, e, out=np.empty_like(out))
+    np.multiply(above, e, out=below)
     below += 2
     np.add(e, 1, out=out)
     out /= below

@@ -15,6 +15,7 @@ from dgrad.core.op import op
 from dgrad.errors import ParameterError, ShapeError
 from dgrad.ops._axes import laid_along
 from dgrad.ops._blocks import filled
+from dgrad.ops._exponentials import write_exp
 from dgrad.ops._floats import as_floats
 from dgrad.ops._selection import kept_where, write_either
 
@@ -152,9 +153,7 @@ def _exponential_slope_fast(g: Any, x: Any, alpha: float, rate: float, scale: fl
     def write(x: Any, g: Any, out: Any) -> None:
         out.fill(0)
         np.minimum(x, out, out=out)
-        if rate != 1:
-            out *= rate
-        np.exp(out, out=out)
+        write_exp(out, rate, out)
         if limit != scale:
             slope = np.empty_like(out)
             write_either(np.greater(x, 0), scale, limit, slope)
