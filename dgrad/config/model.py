@@ -24,9 +24,9 @@ from dgrad.errors import ConfigError, DtypeError, Problem, ResourceError, ShapeE
 from dgrad.nn.composition import Composite
 from dgrad.nn.container import Sequential
 from dgrad.nn.graph import Graph
+from dgrad.nn.input_shapes import with_batch
 from dgrad.nn.linear import Identity
 from dgrad.nn.module import Module, Parameter, evaluating
-from dgrad.nn.shapes import with_batch
 
 __all__ = ["ModelBuilder", "build_model", "refuse_lone_row", "without_gradient"]
 
@@ -176,6 +176,11 @@ def _tie(layer: Layer, module: Module, other: Module) -> None:
 
 
 def _not_a_tensor(layer: Layer, out: object) -> Problem:
+    component = layer.component
+    if component is not None and component.arguments.get("output") == "both":
+        message = 'output: a layer of a config makes one array, "both" makes a pair'
+        hint = 'take "sequence" or "last"; "both" is for Python'
+        return component.problem(message, "output", fault="C22", hint=hint)
     message = f"{layer.name} returned an object of type {type(out).__name__}"
     hint = "return a Tensor, or the graph is cut: compute with ops, not with numpy on .data"
     return layer.problem(message, fault="T41", hint=hint)

@@ -10,9 +10,9 @@ from dgrad.config.places import placed
 from dgrad.config.values import Component
 from dgrad.data.dataset import Dataset
 from dgrad.errors import ConfigError, ParameterError, Problem, ShapeError
+from dgrad.nn.input_shapes import with_batch
 from dgrad.nn.loss import Loss
 from dgrad.nn.module import Module
-from dgrad.nn.shapes import with_batch
 from dgrad.train.metrics import Metric
 
 __all__ = ["build_loss", "build_metrics", "doubts_about_loss"]

@@ -339,6 +339,11 @@ def from_parts(data: np.ndarray, node: Node | Output | Leaf | None) -> Tensor:
     return made
 
 
+def array_of(value: Any) -> np.ndarray:
+    """The array of a Tensor, or of anything else, without its gradient."""
+    return value.data if isinstance(value, Tensor) else np.asarray(value)
+
+
 def raw_gradients(results: Iterable[Any]) -> list[Any]:
     """What a rule returned, as arrays and Nones in a list of the walk's own.
 

@@ -21,8 +21,8 @@ from dgrad.functional.watching import watching
 from dgrad.nn.composition import Block
 from dgrad.nn.container import Sequential
 from dgrad.nn.graph import Graph
+from dgrad.nn.input_shapes import with_batch
 from dgrad.nn.module import Module
-from dgrad.nn.shapes import with_batch
 
 __all__ = ["LayerSummary", "Summary", "summarize"]
 

@@ -42,14 +42,13 @@ from dgrad.nn.ctc_loss import CTCLoss
 from dgrad.nn.dropout import Dropout, Dropout2d
 from dgrad.nn.embedding import Embedding
 from dgrad.nn.graph import Graph
-from dgrad.nn.layer_normalization import (
+from dgrad.nn.group_normalization import (
     GroupNorm,
     InstanceNorm,
     InstanceNorm1d,
     InstanceNorm2d,
-    LayerNorm,
-    RMSNorm,
 )
+from dgrad.nn.layer_normalization import LayerNorm, RMSNorm
 from dgrad.nn.linear import Bilinear, Identity, Linear
 from dgrad.nn.loss import Loss
 from dgrad.nn.merge import Add, Concat, Multiply
@@ -67,6 +66,7 @@ from dgrad.nn.piecewise_activation import (
     PReLU,
     ReLU,
     ReLU6,
+    RReLU,
     Softshrink,
     Threshold,
 )
@@ -175,6 +175,7 @@ __all__ = [
     "PositionEmbedding",
     "RMSNorm",
     "RNNCell",
+    "RReLU",
     "ReLU",
     "ReLU6",
     "Repeat",

@@ -10,7 +10,7 @@ import numpy as np
 
 from dgrad import ops
 from dgrad.errors import ShapeError
-from dgrad.nn.layout import channels_of
+from dgrad.nn.input_shapes import channels_of
 from dgrad.nn.module import Module
 from dgrad.registry import Count, layers
 

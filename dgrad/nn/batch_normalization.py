@@ -11,8 +11,9 @@ from dgrad import ops
 from dgrad.core.checkpoint import is_recomputing
 from dgrad.core.tensor import Tensor, get_default_dtype
 from dgrad.errors import ShapeError
-from dgrad.nn.layout import channels_of, show_sizes
-from dgrad.nn.module import Module, Parameter
+from dgrad.nn.input_shapes import channels_of, show_sizes
+from dgrad.nn.layer_normalization import weight_and_bias
+from dgrad.nn.module import Module
 from dgrad.registry import Count, Positive, Range, layers
 
 __all__ = ["BatchNorm", "BatchNorm1d", "BatchNorm2d"]
@@ -50,8 +51,7 @@ class BatchNorm(Module):
         self.eps = eps
         self.momentum = momentum
         dtype = get_default_dtype()
-        self.weight = Parameter(np.ones(num_features, dtype)) if affine else None
-        self.bias = Parameter(np.zeros(num_features, dtype)) if affine else None
+        self.weight, self.bias = weight_and_bias((num_features,), affine, affine)
         tracked = track_running_stats
         self.register_buffer("running_mean", np.zeros(num_features, dtype) if tracked else None)
         self.register_buffer("running_var", np.ones(num_features, dtype) if tracked else None)

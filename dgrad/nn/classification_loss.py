@@ -9,9 +9,9 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 
 from dgrad import ops
-from dgrad.core.tensor import Tensor
+from dgrad.core.tensor import Tensor, array_of
 from dgrad.errors import DataError, ParameterError
-from dgrad.nn.loss import Loss, Reduction, raw
+from dgrad.nn.loss import Loss, Reduction
 from dgrad.registry import NonNegative, Range, losses, name_of
 from dgrad.targets import IGNORED
 
@@ -178,7 +178,7 @@ class FocalLoss(_ClassLoss):
 
     def forward(self, outputs: Any, targets: Any) -> Tensor:
         """outputs: (..., classes), targets: (...) -> scalar."""
-        targets = raw(targets)
+        targets = array_of(targets)
         surprise = ops.cross_entropy(
             outputs, targets, reduction="none", ignore_index=self.ignore_index
         )
@@ -216,7 +216,7 @@ class MultiMarginLoss(_ClassLoss):
 
     def forward(self, outputs: Any, targets: Any) -> Tensor:
         """outputs: (..., classes), targets: (...) -> scalar."""
-        targets = raw(targets)
+        targets = array_of(targets)
         counted = targets != IGNORED
         if not counted.all():
             losses = self._of_rows(outputs, np.where(counted, targets, 0), "none")

@@ -12,10 +12,10 @@ from dgrad.core.tensor import Tensor
 from dgrad.errors import ParameterError, ShapeError
 from dgrad.nn.activation import Tanh
 from dgrad.nn.container import ModuleList, Sequential
+from dgrad.nn.input_shapes import with_batch
 from dgrad.nn.linear import Identity, Linear
 from dgrad.nn.merge import Add, Concat, Multiply
-from dgrad.nn.module import Module
-from dgrad.nn.shapes import with_batch
+from dgrad.nn.module import Example, Module
 from dgrad.registry import Count, LayerList, layers
 
 __all__ = ["Block", "Build", "Composite", "Parallel", "Repeat", "Residual"]
@@ -25,7 +25,6 @@ Build = Callable[..., tuple[Module, Tensor]]
 
 _Layers = Annotated[Any, LayerList()]
 _Branch = Annotated[Any, LayerList(may_be_empty=True)]
-_Example = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 class Composite(Module):
@@ -90,7 +89,7 @@ class Residual(Composite):
         return kept + self.layers(x, *others)
 
     @classmethod
-    def example(cls, rng: np.random.Generator) -> _Example:
+    def example(cls, rng: np.random.Generator) -> Example:
         """tanh of four features, and a linear map of the same around it."""
         return (rng.normal(size=(3, 4)),), {"layers": Sequential(Linear(4, 4), Tanh())}
 
@@ -130,7 +129,7 @@ class Repeat(Composite):
         return f"times={self.times}"
 
     @classmethod
-    def example(cls, rng: np.random.Generator) -> _Example:
+    def example(cls, rng: np.random.Generator) -> Example:
         """Two linear maps."""
         made = ModuleList([Linear(4, 4), Linear(4, 4)])
         return (rng.normal(size=(3, 4)),), {"times": 2, "layers": made}
@@ -173,7 +172,7 @@ class Parallel(Composite):
         return self.merge(*[branch(x, *others) for branch in self.branches])
 
     @classmethod
-    def example(cls, rng: np.random.Generator) -> _Example:
+    def example(cls, rng: np.random.Generator) -> Example:
         """A linear map beside x."""
         arguments = {"branches": [Linear(4, 2), Identity()], "merge": "concat"}
         return (rng.normal(size=(3, 4)),), arguments
@@ -218,6 +217,6 @@ class Block(Composite):
         return self.layers(*inputs)
 
     @classmethod
-    def example(cls, rng: np.random.Generator) -> _Example:
+    def example(cls, rng: np.random.Generator) -> Example:
         """A linear map."""
         return (rng.normal(size=(3, 4)),), {"layers": Linear(4, 2)}

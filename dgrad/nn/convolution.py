@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from dgrad import ops
 from dgrad.errors import ParameterError
 from dgrad.nn.init import Init
+from dgrad.nn.input_shapes import each_axis
 from dgrad.nn.kernels import Kernels
-from dgrad.nn.layout import each_axis
-from dgrad.registry import Count, Range, layers
+from dgrad.registry import Count, Whole, layers
 
 __all__ = ["Conv1d", "Conv2d"]
 
-Whole = Annotated[int, Range(low=0)]
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
 

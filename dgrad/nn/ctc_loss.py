@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import numpy as np
 
 from dgrad import ops
-from dgrad.core.tensor import Tensor
+from dgrad.core.tensor import Tensor, array_of
 from dgrad.errors import DataError, ShapeError
-from dgrad.nn.loss import Loss, Reduction, raw
+from dgrad.nn.loss import Loss, Reduction
 from dgrad.registry import Range, losses
 from dgrad.targets import IGNORED
 
@@ -85,7 +85,7 @@ class CTCLoss(Loss):
 
 def _unpadded(targets: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
     """The targets, and how many there are in each row. Raises ShapeError."""
-    targets = raw(targets)
+    targets = array_of(targets)
     if targets.ndim != 2 or len(targets) != rows:
         raise ShapeError(f"ctc: targets must be ({rows}, s), got {targets.shape}")
     counted = targets != IGNORED

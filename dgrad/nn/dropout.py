@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import numpy as np
 
 from dgrad.core import stream
-from dgrad.core.tensor import Tensor
-from dgrad.nn.layout import channels_of
+from dgrad.core.tensor import array_of
+from dgrad.nn.input_shapes import channels_of
 from dgrad.nn.module import Module
 from dgrad.ops.random import dropout
 from dgrad.registry import Range, layers
@@ -50,7 +50,7 @@ class Dropout2d(Dropout):
         """x: (n, c, h, w) -> same shape."""
         if not self.training or self.p == 0:
             return x
-        images = x.data if isinstance(x, Tensor) else np.asarray(x)
+        images = array_of(x)
         kept = np.ones_like(images[:, :, :1, :1])  # in memory as x lies, so that y does
         return x * dropout(kept, p=self.p, key=stream.current().key())
 

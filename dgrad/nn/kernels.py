@@ -11,7 +11,7 @@ from dgrad import ops
 from dgrad.core.tensor import Tensor, get_default_dtype
 from dgrad.errors import ParameterError
 from dgrad.nn.init import fill_layer
-from dgrad.nn.layout import channels_of, each_axis, show_sizes
+from dgrad.nn.input_shapes import channels_of, each_axis, show_sizes
 from dgrad.nn.module import Module, Parameter
 
 __all__ = ["Kernels"]

@@ -11,8 +11,8 @@ from dgrad import ops
 from dgrad.core.tensor import Tensor, get_default_dtype
 from dgrad.errors import ShapeError
 from dgrad.nn.init import Init, fill_layer
+from dgrad.nn.input_shapes import with_batch
 from dgrad.nn.module import Module, Parameter
-from dgrad.nn.shapes import with_batch
 from dgrad.ops.matrix_products import linear
 from dgrad.registry import Count, layers
 

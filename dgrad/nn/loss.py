@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from dgrad.core.tensor import Tensor
 from dgrad.errors import DataError, ParameterError
 from dgrad.nn.module import Module
 from dgrad.registry import name_of
 
-__all__ = ["Loss", "Reduction", "check_within", "raw"]
+__all__ = ["Loss", "Reduction", "check_within"]
 
 Reduction = Literal["mean", "sum", "none"]
 
@@ -72,8 +71,3 @@ def check_within(targets: np.ndarray, low: float, high: float, hint: str) -> Non
             f"targets must be {expected}, those of the data go from {least:g} to {most:g}; {hint}",
             fault="D08",
         )
-
-
-def raw(value: Any) -> np.ndarray:
-    """The array of a Tensor, or of anything else."""
-    return value.data if isinstance(value, Tensor) else np.asarray(value)

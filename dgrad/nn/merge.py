@@ -10,13 +10,11 @@ import numpy as np
 
 from dgrad import ops
 from dgrad.errors import ShapeError
-from dgrad.nn.module import Module
-from dgrad.nn.shapes import with_batch
+from dgrad.nn.input_shapes import with_batch
+from dgrad.nn.module import Example, Module
 from dgrad.registry import layers
 
 __all__ = ["Add", "Concat", "Multiply"]
-
-_Example = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 class _Elementwise(Module):
@@ -33,7 +31,7 @@ class _Elementwise(Module):
         return {}
 
     @classmethod
-    def example(cls, rng: np.random.Generator) -> _Example:
+    def example(cls, rng: np.random.Generator) -> Example:
         """Three arrays."""
         return tuple(rng.normal(size=(3, 3, 4))), {}
 
@@ -87,6 +85,6 @@ class Concat(Module):
         return f"dim={self.dim}"
 
     @classmethod
-    def example(cls, rng: np.random.Generator) -> _Example:
+    def example(cls, rng: np.random.Generator) -> Example:
         """Two arrays of three and two channels."""
         return (rng.normal(size=(3, 3, 4)), rng.normal(size=(3, 2, 4))), {}

@@ -11,13 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from dgrad.core.hooks import HookHandle
-from dgrad.core.tensor import Tensor, get_default_dtype
+from dgrad.core.tensor import Tensor, array_of, get_default_dtype
 from dgrad.core.versions import mark_written
 from dgrad.errors import CheckpointError, DtypeError, UnsupportedError
 from dgrad.nn.hooks import ModuleHooks
 from dgrad.nn.memory import check_room
 
-__all__ = ["LoadResult", "Module", "Parameter", "evaluating"]
+__all__ = ["Example", "LoadResult", "Module", "Parameter", "evaluating"]
+
+Example = tuple[tuple[Any, ...], dict[str, Any]]
+"""Inputs to try a layer on, and the arguments that are not inferred: see Module.example."""
 
 
 class Parameter(Tensor):
@@ -95,7 +98,7 @@ class Module:
         return {}
 
     @classmethod
-    def example(cls, rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def example(cls, rng: np.random.Generator) -> Example:
         """Inputs to try it on, (batch, ...) each, and the arguments that are not inferred."""
         return (rng.normal(size=(3, 4)),), {}
 
@@ -238,7 +241,7 @@ class Module:
         state = {name: parameter.data for name, parameter in self.named_parameters()}
         for name, value, persistent in self._own_buffers():
             if persistent:
-                state[name] = value.data if isinstance(value, Tensor) else value
+                state[name] = array_of(value)
         return state
 
     def state_dict(self) -> dict[str, np.ndarray]:
@@ -252,7 +255,7 @@ class Module:
         does not fit (K15 names, K14 shapes and kinds); nothing has been changed then.
         """
         own = self._state()
-        given = {name: _as_array(value) for name, value in state_dict.items()}
+        given = {name: array_of(value) for name, value in state_dict.items()}
         missing = [name for name in own if name not in given]
         unexpected = [name for name in given if name not in own]
         differences = [
@@ -335,10 +338,6 @@ def _convert(tensor: Tensor, dtype: npt.DTypeLike) -> None:
     if tensor.node is not None:
         tensor.node.dtype = tensor.data.dtype  # gradients are delivered in the node's dtype
     tensor.grad = None if grad is None else Tensor(grad.data.astype(dtype, copy=False))
-
-
-def _as_array(value: Any) -> np.ndarray:
-    return value.data if isinstance(value, Tensor) else np.asarray(value)
 
 
 def _fits(given: np.ndarray, own: np.ndarray) -> bool:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from dgrad import ops
-from dgrad.core.tensor import Tensor, get_default_dtype
+from dgrad.core.stream import current, generator
+from dgrad.core.tensor import Tensor, array_of, get_default_dtype
 from dgrad.errors import ParameterError
 from dgrad.nn.elementwise import Elementwise
 from dgrad.nn.module import Module, Parameter
@@ -23,6 +24,7 @@ __all__ = [
     "Hardtanh",
     "LeakyReLU",
     "PReLU",
+    "RReLU",
     "ReLU",
     "ReLU6",
     "Softshrink",
@@ -74,6 +76,34 @@ class PReLU(Module):
     def extra_repr(self) -> str:
         """How many slopes."""
         return f"num_parameters={self.num_parameters}"
+
+
+@layers.register("rrelu")
+class RReLU(Module):
+    """y = x where x > 0, else a x, a drawn from U(lower, upper) for each element in training.
+
+    x: any shape -> same shape. In eval mode a = (lower + upper) / 2. Each call draws the next key
+    of dgrad's stream. Xu et al. 2015; PyTorch's RReLU.
+    """
+
+    def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3) -> None:
+        super().__init__()
+        if not lower <= upper:
+            raise ParameterError("rrelu", "upper", f"at least lower = {lower}", upper)
+        self.lower, self.upper = lower, upper
+
+    def forward(self, x: Any) -> Any:
+        """x: any shape -> same shape."""
+        if not self.training:
+            return ops.leaky_relu(x, negative_slope=(self.lower + self.upper) / 2)
+        values = array_of(x)
+        slopes = np.empty_like(values)  # in memory as x lies, so that y does
+        slopes[...] = generator(current().key()).uniform(self.lower, self.upper, values.shape)
+        return np.where(values > 0, x, x * slopes)
+
+    def extra_repr(self) -> str:
+        """The slopes' bounds."""
+        return f"lower={self.lower}, upper={self.upper}"
 
 
 @layers.register("elu")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dgrad import ops
-from dgrad.nn.layout import channels_of, show_sizes
+from dgrad.nn.input_shapes import channels_of, show_sizes
 from dgrad.nn.module import Module
-from dgrad.registry import Count, Range, layers
+from dgrad.registry import Count, Whole, layers
 
 __all__ = ["AvgPool1d", "AvgPool2d", "MaxPool1d", "MaxPool2d"]
 
-Whole = Annotated[int, Range(low=0)]
 _USUAL: dict[str, Any] = {
     "padding": 0,
     "dilation": 1,

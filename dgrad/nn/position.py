@@ -12,8 +12,8 @@ from dgrad import ops
 from dgrad.core.tensor import Tensor
 from dgrad.errors import ShapeError
 from dgrad.nn.init import Init, fill
+from dgrad.nn.input_shapes import with_batch
 from dgrad.nn.module import Module, Parameter
-from dgrad.nn.shapes import with_batch
 from dgrad.registry import Count, Positive, layers
 
 __all__ = ["PositionEmbedding", "RotaryEmbedding", "SinusoidalPositionEmbedding"]

@@ -10,10 +10,10 @@ import numpy as np
 from dgrad import ops
 from dgrad.core import stream
 from dgrad.errors import ShapeError, UnsupportedError
-from dgrad.nn import init as initialise
+from dgrad.nn.init import Init, fill_layer
 from dgrad.nn.module import Module, Parameter
 from dgrad.nn.sequence import steps_and_width, steps_inside
-from dgrad.registry import Count, Fraction, layers
+from dgrad.registry import Count, Fraction, layers, name_of
 
 __all__ = ["GRU", "LSTM", "RNN"]
 
@@ -39,6 +39,7 @@ class _Recurrent(Module):
         bidirectional: bool = False,
         *,
         output: Output = "sequence",
+        init: Init | None = None,
     ) -> None:
         super().__init__()
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
@@ -52,13 +53,17 @@ class _Recurrent(Module):
                 setattr(self, f"weight_hh_{suffix}", Parameter.empty(rows, hidden_size))
                 for name in (f"bias_ih_{suffix}", f"bias_hh_{suffix}"):
                     setattr(self, name, Parameter.empty(rows) if bias else None)
-        self.reset_parameters()
+        self.reset_parameters(init)
 
-    def reset_parameters(self) -> None:
-        """Draw all parameters anew from U(-k, k), k = 1 / sqrt(hidden_size)."""
+    def reset_parameters(self, init: Any = None) -> None:
+        """Draw all parameters anew from U(-k, k), k = 1 / sqrt(hidden_size).
+
+        init: fills each weight, of all gates at once; the biases are 0 then.
+        """
         bound = 1 / math.sqrt(self.hidden_size)
-        for parameter in self.parameters():
-            initialise.uniform_(parameter, -bound, bound)
+        for name, parameter in self.named_parameters():
+            scheme = "zeros" if init is not None and name.startswith("bias") else init
+            fill_layer(name_of(type(self)), parameter, None, scheme, bound=bound)
 
     def _suffixes(self, layer: int) -> tuple[str, ...]:
         """What the names of a layer's parameters end with, one for each direction."""
@@ -183,8 +188,8 @@ class RNN(_Recurrent):
     PyTorch's pair, the sequence and the last states (num_layers * directions, n, hidden_size).
     Second input, optional: lengths (n,), as for PyTorch's packed sequences: what follows counts for
     nothing, outputs there are 0. bidirectional: a second set of weights reads backwards. dropout:
-    between layers, in training. Batch first; h_0 = 0; weights drawn from U(-k, k), k^2 = 1 /
-    hidden_size.
+    between layers, in training. Batch first; h_0 = 0. init: of each weight, the biases being 0;
+    else all are drawn from U(-k, k), k^2 = 1 / hidden_size.
     """
 
     gates: ClassVar[int] = 1
@@ -200,10 +205,10 @@ class RNN(_Recurrent):
         bidirectional: bool = False,
         *,
         output: Output = "sequence",
+        init: Init | None = None,
     ) -> None:
-        super().__init__(
-            input_size, hidden_size, num_layers, bias, dropout, bidirectional, output=output
-        )
+        sizes = input_size, hidden_size, num_layers
+        super().__init__(*sizes, bias, dropout, bidirectional, output=output, init=init)
         self.nonlinearity: Literal["tanh", "relu"] = nonlinearity
 
     def run(self, x: Any, states: States, weights: list[Any]) -> States:
@@ -217,7 +222,7 @@ class GRU(_Recurrent):
 
     r, z = sigmoid(W x_t + b + U h_(t-1) + c) by rows, n = tanh(W x_t + b + r (U h_(t-1) + c)).
     x: (n, t, input_size) -> (n, t, directions * hidden_size). Layers, directions, lengths as second
-    input, output and dropout as for the layer rnn.
+    input, output, dropout and init as for the layer rnn.
     """
 
     gates: ClassVar[int] = 3
@@ -233,8 +238,8 @@ class LSTM(_Recurrent):
 
     i, f, o = sigmoid and g = tanh of W x_t + b + U h_(t-1) + c, by rows (Hochreiter & Schmidhuber
     1997, Gers et al. 2000). x: (n, t, input_size) -> (n, t, directions * hidden_size). Layers,
-    directions, lengths as second input, output and dropout as for the layer rnn; the states of
-    "both" are a pair (h, c).
+    directions, lengths as second input, output, dropout and init as for the layer rnn; the states
+    of "both" are a pair (h, c).
     """
 
     gates: ClassVar[int] = 4

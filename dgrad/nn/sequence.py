@@ -6,10 +6,10 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from dgrad.core.tensor import Tensor
+from dgrad.core.tensor import Tensor, array_of
 from dgrad.errors import DtypeError, ShapeError
+from dgrad.nn.input_shapes import with_batch
 from dgrad.nn.module import Module
-from dgrad.nn.shapes import with_batch
 from dgrad.registry import layers
 
 __all__ = ["Lengths", "PaddingMask", "SequencePool", "steps_and_width", "steps_inside"]
@@ -28,7 +28,7 @@ def steps_inside(name: str, lengths: Any, shape: tuple[int, ...]) -> np.ndarray:
 
     Raises DtypeError unless lengths are whole numbers, ShapeError unless n of them from 0 to t.
     """
-    lengths = _array(lengths)
+    lengths = array_of(lengths)
     n, t = shape[:2]
     if lengths.dtype.kind not in "iu":
         raise DtypeError(f"{name}: lengths must be whole numbers, got {lengths.dtype}")
@@ -42,14 +42,9 @@ def steps_inside(name: str, lengths: Any, shape: tuple[int, ...]) -> np.ndarray:
     return inside
 
 
-def _array(x: Any) -> np.ndarray:
-    """The whole numbers or truth values of x, which have no gradient."""
-    return x.data if isinstance(x, Tensor) else np.asarray(x)
-
-
 def _tokens(name: str, x: Any) -> np.ndarray:
     """x as whole numbers (n, t). Raises DtypeError, ShapeError."""
-    tokens = _array(x)
+    tokens = array_of(x)
     if tokens.dtype.kind not in "iu":
         raise DtypeError(f"{name}: needs tokens, whole numbers, got {tokens.dtype}")
     if tokens.ndim != 2:
@@ -58,15 +53,15 @@ def _tokens(name: str, x: Any) -> np.ndarray:
 
 
 class _OfTokens(Module):
-    """What is known from the tokens of sequences, `padding` standing where there is none."""
+    """What is known from the tokens of sequences, padding_idx standing where there is none."""
 
-    def __init__(self, padding: int = 0) -> None:
+    def __init__(self, padding_idx: int = 0) -> None:
         super().__init__()
-        self.padding = padding
+        self.padding_idx = padding_idx
 
     def extra_repr(self) -> str:
         """The token."""
-        return f"padding={self.padding}"
+        return f"padding_idx={self.padding_idx}"
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -76,14 +71,14 @@ class _OfTokens(Module):
 
 @layers.register("padding_mask")
 class PaddingMask(_OfTokens):
-    """y = (x == padding), what attention takes as a padding mask.   x: (n, t) -> (n, t) booleans.
+    """y = (x == padding_idx): a padding mask as attention takes it.   x: (n, t) -> (n, t) booleans.
 
     x: whole numbers. `{self_attention: 4, from: [h, mask]}` then leaves the padding out.
     """
 
     def forward(self, x: Any) -> Tensor:
         """x: (n, t) whole numbers -> (n, t), True where there is padding."""
-        return Tensor(_tokens("padding_mask", x) == self.padding)
+        return Tensor(_tokens("padding_mask", x) == self.padding_idx)
 
 
 @layers.register("lengths")
@@ -95,7 +90,7 @@ class Lengths(_OfTokens):
 
     def forward(self, x: Any) -> Tensor:
         """x: (n, t) whole numbers -> (n,), from 0 to t."""
-        kept = _tokens("lengths", x) != self.padding
+        kept = _tokens("lengths", x) != self.padding_idx
         ends = np.where(kept, np.arange(1, kept.shape[1] + 1), 0)
         return Tensor(np.maximum.reduce(ends, axis=1, initial=0))
 
@@ -131,7 +126,7 @@ class SequencePool(Module):
 
     def _counting(self, shape: tuple[int, ...], ends: Any) -> np.ndarray:
         """Whether each step counts, (n, t)."""
-        ends = _array(ends)
+        ends = array_of(ends)
         if ends.dtype.kind != "b":
             return steps_inside("sequence_pool", ends, shape)
         if ends.shape != shape[:2]:

@@ -9,13 +9,12 @@ import numpy as np
 
 from dgrad import ops
 from dgrad.errors import ParameterError, ShapeError
+from dgrad.nn.input_shapes import with_batch
 from dgrad.nn.module import Module
-from dgrad.nn.shapes import with_batch
-from dgrad.registry import Count, Range, layers
+from dgrad.registry import Count, Range, Whole, layers
 
 __all__ = ["Flatten", "Pad", "Permute", "Reshape", "Unflatten"]
 
-Whole = Annotated[int, Range(low=0)]
 Length = Annotated[int, Range(low=-1)]  # -1: whatever remains
 
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import numpy as np
 
 from dgrad import ops
-from dgrad.core.tensor import Tensor
+from dgrad.core.tensor import Tensor, array_of
 from dgrad.errors import ShapeError
-from dgrad.nn.loss import Loss, Reduction, raw
+from dgrad.nn.loss import Loss, Reduction
 from dgrad.registry import Positive, Range, losses
 from dgrad.targets import IGNORED
 
@@ -124,7 +124,7 @@ class TripletMarginLoss(_RowsLoss):
             return self._given(*(outputs[rows] for rows in index))
         apart = np.expand_dims(outputs, 1) - np.expand_dims(outputs, 0) + self.eps
         distances = ops.vector_norm(apart, axis=-1, ord=self.p)  # (n, n)
-        factors, active = self._factors(raw(distances), classes)
+        factors, active = self._factors(array_of(distances), classes)
         total = np.sum(distances * factors.astype(distances.dtype)) + self.margin * active
         if self.reduction == "sum":
             return total  # type: ignore[no-any-return]
@@ -167,7 +167,7 @@ class TripletMarginLoss(_RowsLoss):
 
 def _one_class_each(name: str, outputs: Any, targets: Any) -> np.ndarray:
     """targets as an array, (n,). Raises ShapeError."""
-    classes = raw(targets)
+    classes = array_of(targets)
     if np.ndim(outputs) != 2 or classes.shape != np.shape(outputs)[:1]:
         raise ShapeError(
             f"{name}: outputs must be embeddings (n, d) and targets classes (n,), got "

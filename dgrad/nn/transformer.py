@@ -65,8 +65,9 @@ class TransformerEncoderLayer(_TransformerLayer):
     Vaswani et al. 2017, 3.1. norm_first: x + attention(norm(x)) and so on (Xiong et al. 2020), as
     GPT-2 has it. f: activation; dim_feedforward: how wide W_1 x is. dropout: of attention's
     weights, of what f gives, of both summands. Second input, optional: a padding mask (n, t), True
-    where there is padding. causal, kv_heads, rotary, init and out_init as in self_attention; init
-    is also of W_1 and W_2, out_init of W_2. PyTorch's TransformerEncoderLayer with batch_first.
+    where there is padding. causal, kv_heads, rotary, rotary_base, init and out_init as in
+    self_attention; init is also of W_1 and W_2, out_init of W_2. PyTorch's
+    TransformerEncoderLayer with batch_first.
     """
 
     arity: ClassVar[tuple[int, int | None]] = (1, 2)
@@ -85,6 +86,7 @@ class TransformerEncoderLayer(_TransformerLayer):
         causal: bool = False,
         kv_heads: Count | None = None,
         rotary: bool = False,
+        rotary_base: Positive = 10000.0,
         init: Init | None = None,
         out_init: Init | None = None,
     ) -> None:
@@ -97,6 +99,7 @@ class TransformerEncoderLayer(_TransformerLayer):
             causal=causal,
             kv_heads=kv_heads,
             rotary=rotary,
+            rotary_base=rotary_base,
             init=init,
             out_init=out_init,
         )

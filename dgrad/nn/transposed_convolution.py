@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,11 +10,9 @@ from dgrad import ops
 from dgrad.errors import ParameterError
 from dgrad.nn.init import Init
 from dgrad.nn.kernels import Kernels
-from dgrad.registry import Count, Range, layers
+from dgrad.registry import Count, Whole, layers
 
 __all__ = ["ConvTranspose1d", "ConvTranspose2d"]
-
-Whole = Annotated[int, Range(low=0)]
 
 
 def _check_output_padding(layer: str, output_padding: Any, stride: Any, dilation: Any) -> None:

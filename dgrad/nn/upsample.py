@@ -8,7 +8,7 @@ import numpy as np
 
 from dgrad import ops
 from dgrad.errors import ParameterError
-from dgrad.nn.layout import channels_of
+from dgrad.nn.input_shapes import channels_of
 from dgrad.nn.module import Module
 from dgrad.ops.interpolation import Mode
 from dgrad.registry import Count, Positive, layers

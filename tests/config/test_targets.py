@@ -126,6 +126,18 @@ def test_T41_a_layer_must_return_a_tensor(tmp_path: Path) -> None:
     assert (caught.value.fault, caught.value.problems[0].line) == ("T41", 9)
 
 
+@pytest.mark.parametrize("kind", ["rnn", "lstm"])
+def test_C22_an_output_for_python_is_refused_at_its_place(tmp_path: Path, kind: str) -> None:
+    text = CLASSES.replace(
+        "- relu", f"- reshape: [1, -1]\n    - {kind}:\n        hidden_size: 3\n        output: both"
+    )
+    with pytest.raises(ConfigError, match="a layer of a config makes one array") as caught:
+        warnings_of(tmp_path, text)
+    (found,) = caught.value.problems
+    assert (found.fault, found.line, found.column) == ("C22", 12, 17)
+    assert "sequence" in found.hint
+
+
 def test_one_class_is_warned_about(tmp_path: Path) -> None:
     path = write_toy(tmp_path)
     rows = "\n".join(f"{i},{i + 1},{i * i},only" for i in range(30))

@@ -86,17 +86,6 @@ def test_keys_and_values_may_have_other_widths(widths, bias):
     agree(torch, ours, theirs, inputs(*widths), {})
 
 
-def test_it_starts_as_in_pytorch():
-    dgrad.manual_seed(0)
-    layer = nn.MultiheadAttention(64, 4)
-    bound = np.sqrt(6 / (64 + 3 * 64))
-    weight = layer.in_proj_weight.data
-    assert 0.98 * bound < np.abs(weight).max() <= bound
-    assert not layer.in_proj_bias.data.any()
-    assert not layer.out_proj.bias.data.any()
-    assert 0.98 / 8 < np.abs(layer.out_proj.weight.data).max() <= 1 / 8
-
-
 def test_a_config_says_where_the_weights_start():
     init = "init: {normal: {std: 0.02}}"
     for options, out_std in (

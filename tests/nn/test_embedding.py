@@ -9,15 +9,6 @@ from dgrad.errors import DtypeError, ShapeError
 from tests.nn.cases.case import made
 
 
-def test_an_embedding_starts_as_in_pytorch():
-    dgrad.manual_seed(0)
-    weight = nn.Embedding(100, 50, padding_idx=-3).weight.data
-    assert not weight[97].any()
-    rest = np.delete(weight, 97, axis=0)
-    assert abs(rest.mean()) < 0.05
-    assert abs(rest.std() - 1) < 0.05
-
-
 def test_D08_a_token_outside_the_table_is_told():
     with pytest.raises(ShapeError, match="index 5 is outside the table") as caught:
         nn.Embedding(5, 3)(dgrad.tensor([[1, 5]]))

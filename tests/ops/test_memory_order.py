@@ -18,6 +18,7 @@ BETWEEN: dict[str, Any] = {
     "gelu": ops.gelu,
     "dropout": nn.Dropout(0.3),
     "dropout2d": nn.Dropout2d(0.3),
+    "rrelu": nn.RReLU(),
     "batch norm": nn.BatchNorm2d(4),
     "batch norm, eval": nn.BatchNorm2d(4).eval(),
     "group norm": lambda x: ops.group_norm(x, groups=2),

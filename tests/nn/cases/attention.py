@@ -92,7 +92,7 @@ def repeated(kv_heads: int, heads: int, width: int) -> Any:
             )
             return torch.cat([q, k, v])
 
-        return {k: spread(v) if k.startswith("in_proj") else v for k, v in ours.items()}
+        return {k: spread(v) if "in_proj" in k else v for k, v in ours.items()}
 
     return state
 
@@ -102,7 +102,11 @@ CASES = {
         Case("{self_attention: 2}", SEQUENCE, of_itself),
         Case("{self_attention: {num_heads: 8, bias: false}}", SEQUENCE, of_itself),
         Case("{self_attention: {num_heads: 2, causal: true}}", SEQUENCE, of_itself),
-        Case("{self_attention: {num_heads: 2, init: normal, bias: false}}", SEQUENCE, of_itself),
+        Case(
+            "{self_attention: {num_heads: 2, init: normal, out_init: orthogonal, bias: false}}",
+            SEQUENCE,
+            of_itself,
+        ),
         Case("{self_attention: 1}", padded((2, 5, 3)), of_itself),
         Case("{self_attention: {num_heads: 2, causal: true}}", padded((2, 5, 4)), of_itself),
         Case(
@@ -133,7 +137,11 @@ CASES = {
     ],
     "cross_attention": [
         Case("{cross_attention: 2}", PAIR, of_memory),
-        Case("{cross_attention: {num_heads: 2, bias: false}}", PAIR, of_memory),
+        Case(
+            "{cross_attention: {num_heads: 2, bias: false, init: normal, out_init: orthogonal}}",
+            PAIR,
+            of_memory,
+        ),
         Case("{cross_attention: 2}", WIDER, of_memory),
         Case("{cross_attention: {num_heads: 4, bias: false}}", padded(*WIDER), of_memory),
         Case(

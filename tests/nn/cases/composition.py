@@ -130,7 +130,8 @@ CASES = {
             module(lambda m, x: m.layers(x), layers=chain(linear=linear(4, 2), tanh=tanh)),
         ),
         Case(
-            "{block: {layers: [{linear: 3, from: b}, {add, from: [previous, a]}], inputs: [a, b]}}",
+            "{block: {layers: [{linear: 3, from: b}, {add, from: [previous, a]}], inputs: [a, b], "
+            "name: sum}}",
             ((2, 3), (2, 4)),
             module(lambda m, a, b: m.layers(b) + a, layers=chain(linear=linear(4, 3))),
         ),

@@ -7,7 +7,7 @@ IMAGE = ((2, 4, 7, 6),)
 
 CASES = {
     "conv1d": [
-        Case("{conv1d: {out_channels: 3, kernel_size: 3}}", LINE),
+        Case("{conv1d: {out_channels: 3, kernel_size: 3, init: orthogonal}}", LINE),
         Case("{conv1d: {out_channels: 3, kernel_size: [4], padding: same, bias: false}}", LINE),
         Case("{conv1d: {out_channels: 6, kernel_size: 3, stride: 2, padding: 1, groups: 2}}", LINE),
         Case(

@@ -11,7 +11,7 @@ CASES = {
     "identity": [Case("identity", ((3, 4),))],
     "linear": [
         Case("{linear: 3}", ((3, 4),)),
-        Case("{linear: {out_features: 3, bias: false}}", ((3, 4),)),
+        Case("{linear: {out_features: 3, bias: false, init: orthogonal}}", ((3, 4),)),
         Case("{linear: 3}", ((2, 5, 4),)),
     ],
 }

@@ -34,6 +34,11 @@ CASES = {
     ],
     "relu": [Case("relu", X)],
     "relu6": [Case("relu6", wide)],
+    "rrelu": [
+        Case("rrelu", X, modes=(False,)),
+        Case("{rrelu: {lower: 0.05, upper: 0.1}}", X, modes=(False,)),
+        Case("{rrelu: {lower: 0.2, upper: 0.2}}", X),
+    ],
     "selu": [Case("selu", X)],
     "softshrink": [Case("softshrink", X), Case("{softshrink: 0.1}", X)],
     "threshold": [Case("{threshold: {threshold: 0.1, value: 20}}", X)],
@@ -45,4 +50,5 @@ RANGES = [
     ("{softshrink: -0.1}", "lambd"),
     ("{hardshrink: -0.1}", "lambd"),
     ("{prelu: 0}", "num_parameters"),
+    ("{rrelu: {lower: 0.4}}", "upper"),
 ]

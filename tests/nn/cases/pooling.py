@@ -21,6 +21,7 @@ CASES = {
     "max_pool1d": [
         Case("{max_pool1d: 2}", LINE),
         Case("{max_pool1d: {kernel_size: 3, stride: 2, padding: 1, dilation: 2}}", LINE),
+        Case("{max_pool1d: {kernel_size: 3, ceil_mode: true}}", LINE),
     ],
     "max_pool2d": [
         Case("{max_pool2d: 2}", IMAGE),

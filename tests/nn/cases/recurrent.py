@@ -22,6 +22,7 @@ def ragged(rng: np.random.Generator) -> tuple[np.ndarray, ...]:
 def theirs(kind: str, nn: Any, arguments: dict[str, Any]) -> Any:
     arguments = dict(arguments)
     output = arguments.pop("output")
+    del arguments["init"]
     base = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[kind]
 
     def forward(self: Any, x: Any, lengths: Any = None) -> Any:
@@ -67,6 +68,7 @@ def cases(kind: str) -> list[Case]:
         case(kind, bidirectional=True),
         case(kind, num_layers=3, bidirectional=True, bias=False, output="last"),
         case(kind, num_layers=2, dropout=0.5, modes=(False,)),
+        case(kind, init="orthogonal"),
     ]
 
 

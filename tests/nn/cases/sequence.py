@@ -55,7 +55,9 @@ def pooled(arguments: dict[str, Any], x: Any, ends: Any = None) -> Any:
 
 def counted(arguments: dict[str, Any], x: Any) -> Any:
     """Up to the last that is kept."""
-    kept = [[i + 1 for i, token in enumerate(row) if token != arguments["padding"]] for row in x]
+    kept = [
+        [i + 1 for i, token in enumerate(row) if token != arguments["padding_idx"]] for row in x
+    ]
     return x.new_tensor([max(each, default=0) for each in kept])
 
 
@@ -66,7 +68,7 @@ CASES = {
     ],
     "lengths": [
         Case("lengths", tokens, written(counted)),
-        Case("{lengths: {padding: 2}}", tokens, written(counted)),
+        Case("{lengths: {padding_idx: 2}}", tokens, written(counted)),
     ],
     "sequence_pool": [
         Case("sequence_pool", X, written(pooled)),

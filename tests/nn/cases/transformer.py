@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from tests.nn.cases.attention import repeated, rotary
 from tests.nn.cases.case import Case
 
 X = ((2, 4, 6),)
 PAIR = ((2, 4, 6), (2, 3, 6))
-OURS = ("causal", "kv_heads", "rotary", "init", "out_init", "kdim")
+OURS = ("causal", "kv_heads", "rotary", "rotary_base", "init", "out_init", "kdim")
 
 
 def later(x: Any) -> Any:
@@ -26,6 +27,17 @@ def encoder(nn: Any, arguments: dict[str, Any]) -> Any:
     known = {name: value for name, value in arguments.items() if name not in OURS}
     cls = type("Written", (nn.TransformerEncoderLayer,), {"forward": forward})
     return cls(**known, batch_first=True)
+
+
+def rotary_encoder(nn: Any, arguments: dict[str, Any]) -> Any:
+    """The same, its attention the oracle of a rotary self_attention."""
+    sizes = {"embed_dim": arguments["d_model"], "num_heads": arguments["nhead"]}
+    attention = rotary(nn, {**arguments, **sizes})
+    forward = type(attention).forward
+    type(attention).forward = lambda self, x, *others, **options: (forward(self, x), None)
+    layer = encoder(nn, arguments)
+    layer.self_attn = attention
+    return layer
 
 
 def decoder(nn: Any, arguments: dict[str, Any]) -> Any:
@@ -66,6 +78,13 @@ CASES = {
             padded(*X),
             encoder,
         ),
+        Case(
+            "{transformer_block: {nhead: 4, dim_feedforward: 5, dropout: 0.0, kv_heads: 2, "
+            "rotary: true, rotary_base: 30.0, causal: true}}",
+            ((2, 4, 8),),
+            rotary_encoder,
+            state=repeated(2, 4, 8),
+        ),
     ],
     "transformer_decoder_block": [
         Case(
@@ -81,7 +100,8 @@ CASES = {
         ),
         Case(
             "{transformer_decoder_block: {nhead: 2, dim_feedforward: 5, dropout: 0.0, "
-            "activation: gelu, norm_first: true, bias: false, layer_norm_eps: 0.1}}",
+            "activation: gelu, norm_first: true, bias: false, layer_norm_eps: 0.1, init: normal, "
+            "out_init: orthogonal}}",
             padded(*PAIR),
             decoder,
         ),

@@ -13,13 +13,18 @@ CASES = {
             " output_padding: 1, groups: 2, bias: false}}",
             LINE,
         ),
+        Case(
+            "{conv_transpose1d: {out_channels: 3, kernel_size: 3, stride: 3, dilation: 2,"
+            " init: orthogonal}}",
+            LINE,
+        ),
     ],
     "conv_transpose2d": [
         Case("{conv_transpose2d: {out_channels: 3, kernel_size: 3}}", IMAGE),
         Case("{conv_transpose2d: {out_channels: 3, kernel_size: 2, stride: 2}}", IMAGE),
         Case(
             "{conv_transpose2d: {out_channels: 3, kernel_size: [3, 2], stride: [2, 3],"
-            " padding: [1, 0], output_padding: [1, 2]}}",
+            " padding: [1, 0], output_padding: [1, 2], bias: false}}",
             IMAGE,
         ),
         Case(

@@ -1,18 +1,23 @@
-"""Inputs of layers, (batch, channels, height, width), in words; sizes for each axis."""
+"""What layers say of the shapes of their inputs; sizes for each axis."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from dgrad.errors import ShapeError
-from dgrad.nn.shapes import with_batch
 
-__all__ = ["channels_of", "each_axis", "show_sizes"]
+__all__ = ["channels_of", "each_axis", "show_sizes", "with_batch"]
 
 _PLACES = {1: ("length",), 2: ("height", "width")}
+
+
+def with_batch(shape: Sequence[int | str]) -> str:
+    """`shape`, of one row, in words: (8, 8) -> "(batch, 8, 8)"."""
+    return f"({', '.join(['batch', *map(str, shape)])})"
 
 
 def channels_of(layer: str, shape: tuple[int, ...], *axes: int) -> int:
