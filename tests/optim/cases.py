@@ -58,7 +58,7 @@ OPTIMIZERS = {
     "adamw": Case(
         [
             {},
-            {"weight_decay": 0.3},
+            {"weight_decay": 0.3, "eps": 1e-3},
             {"amsgrad": True, "betas": [0.5, 0.5]},
             {"weight_decay": 0.3, "maximize": True},
         ],
@@ -143,6 +143,7 @@ OPTIMIZERS = {
             {"ns_steps": 2, "ns_coefficients": [2.0, -1.5, 0.5], "eps": 1.0},
             {"adjust_lr_fn": "match_rms_adamw"},
             {"adjust_lr_fn": "original", "weight_decay": 0.3},
+            {"use_adamw": True, "adamw_betas": [0.8, 0.95], "adamw_eps": 1e-3},
         ],
         bowl=({"lr": 0.5, "momentum": 0.9, "weight_decay": 0.0}, 200),
         valley=({"lr": 0.01, "eps": 0.01, "weight_decay": 0.0}, 2000),

@@ -8,12 +8,24 @@ import pytest
 
 import dgrad
 from dgrad import nn, optim, registry
+from dgrad.config.signature import parameters
 from dgrad.errors import CheckpointError, DtypeError, ParameterError, ShapeError
 from tests.optim.cases import CASES, OPTIMIZERS, SHAPES, STEPWISE, gradients, run, values
 
 
 def test_every_optimizer_has_a_case():
     assert registry.optimizers.names() == sorted(OPTIMIZERS)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_argument_of_an_optimizer_is_set_by_a_case(name):
+    """But for lr, which every case sets."""
+    known = parameters(registry.optimizers[name])
+    defaults = {k: p.default() for k, p in known.items() if p.default}
+    defaults = {k: list(v) if isinstance(v, tuple) else v for k, v in defaults.items()}
+    written = [settings.items() for settings in OPTIMIZERS[name].settings]
+    set_by = {k for each in written for k, v in each if v != defaults[k]}
+    assert set_by | {"params", "lr"} == {*known}
 
 
 @pytest.fixture(params=["together", "apart", "in slices"])

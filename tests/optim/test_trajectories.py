@@ -14,11 +14,15 @@ from dgrad.config import tree
 from dgrad.config.document import from_text
 from dgrad.config.parameter_groups import build_optimizer
 from dgrad.optim import Optimizer
-from tests.optim.cases import CASES, OPTIMIZERS, SHAPES, Settings, gradients, run, values
+from tests.optim.cases import CASES, OPTIMIZERS, Settings, gradients, run, values
 
 STEPS = 20
 SKIP = {(0, 1), (4, 0), (5, 0), (5, 1)}  # steps at which a parameter has no gradient
-COMPARED = [(name, settings) for name, settings in CASES if OPTIMIZERS[name].torch]
+COMPARED = [
+    (name, settings)
+    for name, settings in CASES
+    if OPTIMIZERS[name].torch and not {*OPTIMIZERS[name].own} & {*settings}
+]
 
 
 @pytest.fixture
@@ -216,29 +220,29 @@ def test_trajectory_is_that_of_the_paper(name: str, settings: Settings) -> None:
             np.testing.assert_allclose(p.data, expected, rtol=1e-9, atol=1e-12)
 
 
-def test_muon_moves_what_is_not_a_matrix_and_what_is_told_to_by_adamw() -> None:
-    def trained(name: str, settings: Settings) -> list[np.ndarray]:
-        params = [nn.Parameter(v) for v in values()]
-        run(
-            built(name, {"lr": 0.05, "weight_decay": 0.3, **settings}, params), params, range(STEPS)
-        )
-        return [p.data for p in params]
-
-    expected = trained("adamw", {"betas": [0.8, 0.95], "eps": 1e-3})
-    options = {"adamw_betas": [0.8, 0.95], "adamw_eps": 1e-3}
-    for settings in ({}, {"use_adamw": True}):
-        found = trained("muon", {**options, **settings})
-        same = [np.allclose(a, b, rtol=1e-9) for a, b in zip(found, expected, strict=True)]
-        matrices = [len(shape) == 2 and 0 not in shape for shape in SHAPES]
-        assert same == [bool(settings) or not is_matrix for is_matrix in matrices]
-
-
-def test_lamb_moves_a_parameter_of_zeros_by_the_plain_step() -> None:
-    p = nn.Parameter(np.zeros(3))
-    grads = [np.array([1.0, -2.0, 0.5])] * 3
-    optimizer = built("lamb", {"lr": 0.1}, [p])
-    for g in grads:
-        p.grad = g
-        optimizer.step()
-    expected = lamb(np.zeros(3), grads, 0.1, betas=(0.9, 0.999), decay=0.01, eps=1e-6)
-    np.testing.assert_allclose(p.data, expected, rtol=1e-9)
+@pytest.mark.usefixtures("joined")
+@pytest.mark.parametrize("use_adamw", [False, True])
+def test_muon_moves_what_is_not_a_matrix_and_what_is_told_to_by_adamw(
+    use_adamw: bool, torch: Any
+) -> None:
+    """Beside both of PyTorch's optimizers, each with the parameters that are its own."""
+    settings, betas, eps = {"lr": 0.05, "weight_decay": 0.3}, [0.8, 0.95], 1e-3
+    own = {"adamw_betas": betas, "adamw_eps": eps, "use_adamw": use_adamw}
+    ours = [nn.Parameter(v) for v in values()]
+    theirs = [torch.nn.Parameter(torch.tensor(v)) for v in values()]
+    parts: dict[bool, list[Any]] = {True: [], False: []}
+    for i, q in enumerate(theirs):
+        is_matrix = q.ndim == 2 and q.numel() > 0 and not use_adamw
+        parts[is_matrix].append({"params": [q], "lr": 0.05 if i < 2 else 0.01})
+    oracles = [torch.optim.AdamW(parts[False], **settings, betas=betas, eps=eps)]
+    oracles += [torch.optim.Muon(parts[True], **settings)] if parts[True] else []
+    assert all(parts.values()) != use_adamw
+    optimizer = built("muon", {**settings, **own}, ours)
+    for step in range(STEPS):
+        run(optimizer, ours, [step], SKIP)
+        for i, (q, g) in enumerate(zip(theirs, gradients(step), strict=True)):
+            q.grad = None if (step, i) in SKIP else torch.tensor(g)
+        for oracle in oracles:
+            oracle.step()
+    for p, q in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-9, atol=1e-11)
