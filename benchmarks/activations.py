@@ -19,10 +19,12 @@ from benchmarks.steps import Step, take_turns
 from dgrad import ops
 
 SIZES = {(64, 32, 26, 26): 1, (128, 512): 10, (32, 64): 100}  # with the calls in a round
+SLOPE = np.full(1, 0.25, np.float32)
 Activation = Callable[[Any], Any]
 ACTIVATIONS: dict[str, tuple[Activation, Activation]] = {
     "relu": (ops.relu, torch.relu),
     "leaky_relu": (ops.leaky_relu, F.leaky_relu),
+    "prelu": (lambda x: ops.prelu(x, SLOPE), lambda x: F.prelu(x, torch.from_numpy(SLOPE))),
     "elu": (ops.elu, F.elu),
     "selu": (ops.selu, F.selu),
     "celu": (lambda x: ops.celu(x, alpha=2.0), lambda x: F.celu(x, alpha=2.0)),

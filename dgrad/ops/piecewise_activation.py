@@ -17,7 +17,7 @@ from dgrad.ops._axes import laid_along
 from dgrad.ops._blocks import filled
 from dgrad.ops._exponentials import write_exp
 from dgrad.ops._floats import as_floats
-from dgrad.ops._selection import kept_where, write_either
+from dgrad.ops._selection import chosen, kept_where, write_either
 
 __all__ = [
     "celu",
@@ -104,7 +104,7 @@ def prelu(x: Any, weight: Any) -> Any:
     Raises ShapeError if weight fits no axis of channels.
     """
     x = as_floats(x)
-    return np.where(np.greater(x, 0), x, x * _channels(as_floats(weight), np.shape(x)))
+    return chosen(np.greater(x, 0), x, x * _channels(as_floats(weight), np.shape(x)))
 
 
 def _prelu_x(g: Any, x: Any, weight: Any) -> Any:
@@ -112,13 +112,25 @@ def _prelu_x(g: Any, x: Any, weight: Any) -> Any:
 
 
 def _prelu_weight(g: Any, x: Any, weight_shape: tuple[int, ...]) -> Any:
-    below = np.where(np.greater(x, 0), 0.0, g * x)
+    return _sum_to(weight_shape, np.where(np.greater(x, 0), 0.0, g * x))
+
+
+def _sum_to(weight_shape: tuple[int, ...], shares: Any) -> Any:
     if weight_shape in ((), (1,)):
-        return np.reshape(np.sum(below), weight_shape)
-    return np.sum(below, axis=(0, *range(2, len(x.shape))))  # (n, c, ...) -> (c,)
+        return np.reshape(np.sum(shares), weight_shape)
+    return np.sum(shares, axis=(0, *range(2, len(shares.shape))))  # (n, c, ...) -> (c,)
+
+
+def _prelu_x_fast(g: Any, x: Any, weight: Any) -> Any:
+    return chosen(np.greater(x, 0), g, g * _channels(weight, x.shape))
+
+
+def _prelu_weight_fast(g: Any, x: Any, weight_shape: tuple[int, ...]) -> Any:
+    return _sum_to(weight_shape, kept_where(np.logical_not(np.greater(x, 0)), g * x))
 
 
 prelu.vjp(x=_prelu_x, weight=_prelu_weight)
+prelu.fast_vjp(x=_prelu_x_fast, weight=_prelu_weight_fast)
 
 
 def _exponential_unit(x: Any, alpha: float, rate: float, scale: float) -> Any:
@@ -325,7 +337,8 @@ def hardshrink(x: Any, *, lambd: float = 0.5) -> Any:
     """
     _check_width("hardshrink", lambd)
     x = as_floats(x)
-    flat = np.less_equal(x, lambd) & np.greater_equal(x, -lambd)
+    flat = np.less_equal(x, lambd)
+    flat &= np.greater_equal(x, -lambd)
     return kept_where(np.logical_not(flat), x)  # NaN is kept
 
 

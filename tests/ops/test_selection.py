@@ -7,11 +7,26 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dgrad.ops._selection import kept_where, write_either
+from dgrad.ops._selection import chosen, kept_where, write_either
 
 DTYPES = [np.float16, np.float32, np.float64, np.longdouble]
 X = np.array([1.5, -np.inf, np.nan, -0.0, 2.0, np.inf])
 MASK = np.array([True, False, False, True, False, True])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_chosen_is_where(dtype: Any) -> None:
+    x, y = X.astype(dtype), X[::-1].astype(dtype)
+    wide = y.astype(np.float64)
+    some = slice(None, None, 2)
+    for a, b in ((x, y), (x[some], y[::-2]), (x, wide), (x[:1], y)):
+        mask = MASK[some] if len(b) == 3 else MASK
+        expected = np.where(mask, a, b)
+        out = chosen(mask, a, np.copy(b))
+        assert out.dtype == expected.dtype
+        np.testing.assert_array_equal(out, expected)
+        np.testing.assert_array_equal(np.signbit(out), np.signbit(expected))
+    np.testing.assert_array_equal(x, X.astype(dtype))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
