@@ -57,7 +57,7 @@ def build_trainer(config: Config, data: LoadedData) -> Trainer:
     model, out = build_model(config, trial)
     output_shape = out.shape[1:]
     loss = build_loss(config, data.dataset, output_shape)
-    metrics = build_metrics(config, data.dataset, output_shape)
+    metrics = build_metrics(config, loss, data.dataset, output_shape)
     splits = data.examples(output_shape, config.train.dtype)
     refuse_lone_row(config, model, trial, len(splits["train"]))
     per_epoch = steps_per_epoch(config, len(splits["train"]))

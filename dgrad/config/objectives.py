@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from dgrad.errors import ConfigError, ParameterError, Problem, ShapeError
 from dgrad.nn.input_shapes import with_batch
 from dgrad.nn.loss import Loss
 from dgrad.nn.module import Module
+from dgrad.registry import losses
+from dgrad.targets import IGNORED
 from dgrad.train.metrics import Metric
 
 __all__ = ["build_loss", "build_metrics", "doubts_about_loss"]
@@ -32,9 +35,14 @@ def build_loss(config: Config, dataset: Dataset, output_shape: tuple[int, ...]) 
         raise ConfigError([component.problem(message, "reduction", fault="C22", hint=hint)])
     if isinstance(loss, Loss):  # a plugin's may be any module
         _check_output(config, loss, dataset, output_shape)
-        with placed(lambda fault: component.mark, component.where):
-            loss.check_targets(dataset.targets)
+        _check_values(component, loss, dataset)
     return loss
+
+
+def _check_values(component: Component, made: Loss | Metric, dataset: Dataset) -> None:
+    """The values of all targets must suit. Raises DataError with the component's place."""
+    with placed(lambda fault: component.mark, component.where):
+        made.check_targets(dataset.targets)
 
 
 def _check_kind(component: Component, dataset: Dataset) -> None:
@@ -101,25 +109,23 @@ def _next_step(
 
 
 def build_metrics(
-    config: Config, dataset: Dataset, output_shape: tuple[int, ...]
+    config: Config, loss: Module, dataset: Dataset, output_shape: tuple[int, ...]
 ) -> dict[str, Metric]:
-    """name -> metric, each checked against the targets and a row of outputs. Raises ConfigError.
+    """name -> metric, each checked against the targets and a row of outputs.
 
-    config: without references.
+    config: without references. loss: what metrics may be told of. Raises ConfigError, and DataError
+    for values of the targets.
     """
-    kind = "numbers" if dataset.class_names is None else "classes"
     wrong: list[Problem] = []
     made: dict[str, Metric] = {}
     for component in config.metrics:
-        wants = getattr(component.target, "targets", "any")
-        if wants not in (kind, "any"):
-            text = f"{component.name} is for {wants}, the data has {kind}"
-            wrong.append(component.problem(text, fault="C22"))
-        elif component.name in made:
+        if component.name in made:
             text = f"{component.name} is listed twice"
             wrong.append(component.problem(text, fault="C22"))
+        elif not _takes_targets(component, loss, dataset):
+            wrong.append(_other_targets(component, dataset))
         else:
-            metric = made[component.name] = component.make(class_names=dataset.class_names)
+            metric = made[component.name] = component.make(**_known(component, loss, dataset))
             wanted = metric.wanted(*_targets_of(dataset))
             if not _fits(wanted, output_shape):
                 text = f"needs outputs {with_batch(wanted)}, these are {with_batch(output_shape)}"
@@ -127,7 +133,37 @@ def build_metrics(
                 wrong.append(component.problem(text, fault="C23", hint=hint))
     if wrong:
         raise ConfigError(wrong)
+    for component, metric in zip(config.metrics, made.values(), strict=True):
+        _check_values(component, metric, dataset)
     return made
+
+
+def _known(component: Component, loss: Module, dataset: Dataset) -> dict[str, Any]:
+    """What the metric may ask for: of the data, and any attribute of the loss."""
+    columns = None if dataset.class_names else math.prod(dataset.targets.shape[1:])
+    of_data = {"class_names": dataset.class_names, "columns": columns}
+    of_loss = {name: getattr(loss, name) for name in component.awaits if hasattr(loss, name)}
+    return {"ignore_index": IGNORED, "threshold": None} | of_loss | of_data
+
+
+def _takes_targets(component: Component, loss: Module, dataset: Dataset) -> bool:
+    """Whether the metric is for classes or numbers as the data has; yes and no are both."""
+    wants = getattr(component.target, "targets", "any")
+    if dataset.class_names is not None or wants != "classes":
+        return wants in ("any", "numbers" if dataset.class_names is None else "classes")
+    decides = getattr(loss, "threshold", None) is not None
+    return decides and "threshold" in getattr(component.target, "supplied", ())
+
+
+def _other_targets(component: Component, dataset: Dataset) -> Problem:
+    """The problem of a metric that is not for such targets."""
+    kind, hint = "numbers" if dataset.class_names is None else "classes", ""
+    wants = getattr(component.target, "targets", "any")
+    if "threshold" in getattr(component.target, "supplied", ()):
+        decide = [n for n in losses if getattr(losses[n], "threshold", None) is not None]
+        hint = f"for yes and no, take one of the losses {', '.join(decide)}"
+    text = f"{component.name} is for {wants}, the data has {kind}"
+    return component.problem(text, fault="C22", hint=hint)
 
 
 def doubts_about_loss(config: Config) -> Iterator[str]:

@@ -9,8 +9,8 @@ import numpy as np
 
 from dgrad import ops
 from dgrad.core.tensor import Tensor
-from dgrad.errors import DataError, ParameterError
-from dgrad.nn.loss import Loss, Reduction, check_within
+from dgrad.errors import ParameterError
+from dgrad.nn.loss import Loss, Reduction, check_either, check_within
 from dgrad.registry import NonNegative, Range, losses, name_of
 
 __all__ = [
@@ -42,14 +42,7 @@ class _SignLoss(Loss):
 
     def check_targets(self, targets: np.ndarray) -> None:
         """They must be -1 or 1."""
-        wrong = np.argwhere(np.abs(targets) != 1)
-        if len(wrong):
-            found = float(targets[tuple(wrong[0])])
-            raise DataError(
-                f"targets must be -1 or 1, that of row {wrong[0][0]} is {found:g}; use "
-                f"bce_with_logits for 0 and 1",
-                fault="D08",
-            )
+        check_either(targets, -1, 1, "use bce_with_logits for 0 and 1")
 
 
 class _WeightedBinaryLoss(_BinaryLoss):

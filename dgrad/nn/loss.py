@@ -10,7 +10,7 @@ from dgrad.errors import DataError, ParameterError
 from dgrad.nn.module import Module
 from dgrad.registry import name_of
 
-__all__ = ["Loss", "Reduction", "check_within"]
+__all__ = ["Loss", "Reduction", "check_either", "check_within"]
 
 Reduction = Literal["mean", "sum", "none"]
 
@@ -69,5 +69,16 @@ def check_within(targets: np.ndarray, low: float, high: float, hint: str) -> Non
         expected = f"within [{low:g}, {high:g}]" if high < np.inf else f">= {low:g}"
         raise DataError(
             f"targets must be {expected}, those of the data go from {least:g} to {most:g}; {hint}",
+            fault="D08",
+        )
+
+
+def check_either(targets: np.ndarray, no: float, yes: float, hint: str) -> None:
+    """Raise DataError D08, ending with `hint`, unless every target is `no` or `yes`."""
+    wrong = np.argwhere((targets != no) & (targets != yes))
+    if len(wrong):
+        found = float(targets[tuple(wrong[0])])
+        raise DataError(
+            f"targets must be {no:g} or {yes:g}, that of row {wrong[0][0]} is {found:g}; {hint}",
             fault="D08",
         )

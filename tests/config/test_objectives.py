@@ -15,7 +15,8 @@ from dgrad.config.objectives import build_loss, build_metrics, doubts_about_loss
 from dgrad.data.dataset import Dataset
 from dgrad.errors import ConfigError, DataError
 from dgrad.nn.loss import Loss
-from dgrad.registry import losses
+from dgrad.registry import losses, metrics
+from dgrad.train.metrics import MAE
 from tests.toys import CLASSES, NUMBERS, forgetting, write_toy
 
 
@@ -38,6 +39,8 @@ ONE_CLASS = Targets([0, 1, 2], "abc")
 SEQUENCES = Targets([[0, 1, 2, -100]] * 3, "abc")
 ONE_NUMBER = Targets([0.1, 0.2, 0.3])
 TWO_NUMBERS = Targets([[0.25, 0.75]] * 3)
+ONE_SIGN = Targets([-1, 1, 1])
+TWO_BITS = Targets([[0, 1], [1, 1], [0, 0]])
 
 
 def configured(folder: Path, loss: str, targets: Any = ONE_CLASS, *last: str) -> Config:
@@ -205,7 +208,8 @@ def measured(folder: Path, names: str, targets: Any, output: tuple[int, ...]) ->
     text = CLASSES if targets.class_names else NUMBERS
     text = text.replace("[accuracy]", f"[{names}]").replace("[mae, rmse, r2]", f"[{names}]")
     dataset: Dataset = targets
-    return build_metrics(load(write_toy(folder, text)), dataset, output)
+    config = load(write_toy(folder, text))
+    return build_metrics(config, config.loss.make(), dataset, output)
 
 
 @pytest.mark.parametrize(
@@ -213,9 +217,10 @@ def measured(folder: Path, names: str, targets: Any, output: tuple[int, ...]) ->
     [
         ("accuracy, {recall: none}, roc_auc, perplexity", ONE_CLASS, (3,)),
         ("exact_match, bits_per_character, confusion_matrix", SEQUENCES, (4, 3)),
-        ("mae, mse, roc_auc", ONE_NUMBER, (1,)),
+        ("mae, mse", ONE_NUMBER, (1,)),
+        ("mae, roc_auc", ONE_SIGN, (1,)),
         ("r2", ONE_NUMBER, ()),
-        ("rmse, average_precision", TWO_NUMBERS, (2,)),
+        ("rmse, average_precision", TWO_BITS, (2,)),
     ],
 )
 def test_metrics_that_fit(
@@ -232,6 +237,7 @@ def test_metrics_that_fit(
     [
         ("mae", ONE_CLASS, (3,), "C22", "metrics[0].mae: mae is for numbers, the data has classes"),
         ("f1", TWO_NUMBERS, (2,), "C22", "metrics[0].f1: f1 is for classes, the data has numbers"),
+        ("top_k", TWO_BITS, (2,), "C22", "top_k is for classes, the data has numbers"),
         ("{top_k: 2}, {top_k: 3}", ONE_CLASS, (3,), "C22", "metrics[1].top_k: top_k is listed tw"),
         (
             "accuracy",
@@ -257,3 +263,80 @@ def test_a_metric_that_does_not_suit_is_told_in_its_place(
     (found,) = caught.value.problems
     assert (found.fault, found.line) == (fault, 13 if targets.class_names else 6)
     assert message in found.message
+
+
+def objectives(folder: Path, loss: str, names: str, targets: Any, width: int = 1) -> Any:
+    """The loss and the metrics of a config, for outputs of this width."""
+    config = configured(folder, loss, targets, f"metrics=[{names}]")
+    output = (*targets.targets.shape[1:-1], width)
+    made = build_loss(config, targets, output)
+    return made, build_metrics(config, made, targets, output)
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets", "threshold"),
+    [
+        ("bce", TWO_BITS, 0.5),
+        ("bce_with_logits", TWO_BITS, 0.0),
+        ("sigmoid_focal", TWO_BITS, 0.0),
+        ("hinge", ONE_SIGN, 0.0),
+        ("soft_margin", ONE_SIGN, 0.0),
+    ],
+)
+def test_a_loss_of_yes_and_no_tells_metrics_its_threshold(
+    loss: str, targets: Any, threshold: float, tmp_path: Path
+) -> None:
+    width = 2 if targets is TWO_BITS else 1
+    names = "accuracy, exact_match, {precision: none}, f1, confusion_matrix, roc_auc"
+    _, made = objectives(tmp_path, loss, names, targets, width)
+    assert {metric.threshold for name, metric in made.items() if name != "roc_auc"} == {threshold}
+    columns = [f"[{i}]" for i in range(width)]
+    assert list(made["precision"].values()) == ["", *columns]
+
+
+def test_C22_a_metric_of_classes_says_which_losses_decide(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        objectives(tmp_path, "mse", "accuracy, top_k", TWO_BITS, 2)
+    first, second = caught.value.problems
+    assert first.message == "metrics[0].accuracy: accuracy is for classes, the data has numbers"
+    decide = "bce, bce_with_logits, hinge, sigmoid_focal, soft_margin"
+    assert first.hint == f"for yes and no, take one of the losses {decide}"
+    assert second.hint == ""
+
+
+def test_D08_a_metric_of_yes_and_no_names_a_target_that_is_neither(tmp_path: Path) -> None:
+    text = r"command line:1:15 metrics\[1\].accuracy: targets must be 0 or 1, that of row 0"
+    with pytest.raises(DataError, match=text):
+        objectives(tmp_path, "bce_with_logits", "mae, accuracy", TWO_NUMBERS, 2)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "nll", "focal"])
+def test_a_loss_tells_metrics_what_it_ignores(loss: str, tmp_path: Path) -> None:
+    every = ", ".join(n for n in metrics if metrics[n].targets in ("classes", "any"))
+    for text, ignored in ((loss, -100), (f"{{{loss}: {{ignore_index: 2}}}}", 2)):
+        _, made = objectives(tmp_path, text, every, ONE_CLASS, 3)
+        assert {metric.ignore_index for metric in made.values()} == {ignored}
+
+
+def test_a_metric_is_told_what_it_asks_for_and_the_loss_of_a_plugin_knows(tmp_path: Path) -> None:
+    @losses.register("mine")
+    class Mine(Loss):
+        """A loss."""
+
+        targets = "numbers"
+        scale = 3.0
+
+    @metrics.register("scaled")
+    class Scaled(MAE):
+        """A metric."""
+
+        supplied = ("scale", "columns")
+
+        def __init__(self, scale: float, columns: int) -> None:
+            self.told = (scale, columns)
+            super().__init__()
+
+    _, made = objectives(tmp_path, "mine", "scaled", TWO_BITS, 2)
+    assert made["scaled"].told == (3.0, 2)
+    with pytest.raises(ConfigError, match="it wants scale supplied, which dgrad does not know"):
+        objectives(tmp_path, "mse", "scaled", TWO_BITS, 2)

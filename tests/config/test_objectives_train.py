@@ -13,6 +13,7 @@ import pytest
 from dgrad.config import document
 from dgrad.config.document import from_text
 from dgrad.config.experiment import Experiment
+from dgrad.core.tensor import Tensor
 from dgrad.data.dataset import Dataset
 from dgrad.registry import losses, readers
 from tests.toys import forgetting
@@ -28,7 +29,7 @@ def _components() -> Iterator[None]:
         yield
 
 
-Kind = Literal["classes", "sequences", "numbers", "shares", "signs"]
+Kind = Literal["classes", "three", "sequences", "numbers", "shares", "bits", "signs"]
 
 
 def drawn(kind: Kind) -> Dataset:
@@ -36,16 +37,22 @@ def drawn(kind: Kind) -> Dataset:
     rng = np.random.default_rng(3)
     inputs = rng.normal(size=(ROWS, 6)).astype(np.float32)
     names = None
-    if kind == "classes":
+    if kind in ("classes", "three"):
         names, targets = ("a", "b", "c"), np.argmax(inputs[:, :3], axis=1)
-        targets[::7] = -100
+        targets[::7] = 0 if kind == "three" else -100
     elif kind == "sequences":
         names, targets = ("-", "a", "b"), 1 + (inputs[:, :2] > 0)
         targets[::3, 1] = -100
     else:
         numbers = inputs[:, :2] - inputs[:, 2:4]
         shares = np.exp(numbers) / np.exp(numbers).sum(axis=1, keepdims=True)
-        targets = {"numbers": numbers, "shares": shares, "signs": np.sign(numbers)}[kind]
+        noisy = numbers + rng.normal(size=numbers.shape) / 2
+        targets = {
+            "numbers": numbers,
+            "shares": shares,
+            "bits": (noisy > 0) * 1.0,
+            "signs": np.sign(noisy),
+        }[kind]
         return Dataset(inputs, targets.astype(np.float32), None, None, ())
     return Dataset(inputs, targets.astype(np.int64), names, None, ())
 
@@ -137,3 +144,71 @@ def test_cross_entropy_takes_the_probabilities_of_a_reader(tmp_path: Path) -> No
     before = trainer.evaluate("train")["loss"]
     trainer.fit()
     assert best <= trainer.evaluate("train")["loss"] < best + (before - best) / 4
+
+
+DECISIONS = "[accuracy, exact_match, precision, {recall: micro}, {f1: none}, roc_auc]"
+
+
+@pytest.mark.parametrize(
+    ("loss", "kind", "layers", "threshold"),
+    [
+        ("bce", "bits", "{linear: 2}, sigmoid", 0.5),
+        ("bce_with_logits", "bits", "{linear: 2}", 0),
+        ("hinge", "signs", "{linear: 2}", 0),
+        ("sigmoid_focal", "bits", "{linear: 2}", 0),
+        ("soft_margin", "signs", "{linear: 2}", 0),
+    ],
+)
+def test_metrics_of_yes_and_no_agree_with_scikit_learn(
+    loss: str, kind: str, layers: str, threshold: float, tmp_path: Path
+) -> None:
+    score = pytest.importorskip("sklearn.metrics", reason="scikit-learn is the oracle")
+    text = TEXT.format(kind=kind, layers=layers, loss=loss, metrics=DECISIONS)
+    trainer = Experiment.build(from_text(text, tmp_path / "run.yaml")).trainer
+    trainer.fit()
+    rows = trainer.splits["train"]
+    outputs = trainer.model.eval()(Tensor(rows.inputs)).data
+    predicted, yes = outputs > threshold, rows.targets > 0
+    each = score.f1_score(yes, predicted, average=None)
+    expected = {
+        "accuracy": np.mean([score.accuracy_score(yes[:, i], predicted[:, i]) for i in range(2)]),
+        "exact_match": score.accuracy_score(yes, predicted),
+        "precision": score.precision_score(yes, predicted, average="macro"),
+        "recall": score.recall_score(yes, predicted, average="micro"),
+        "f1": score.f1_score(yes, predicted, average="macro"),
+        "f1[0]": each[0],
+        "f1[1]": each[1],
+        "roc_auc": score.roc_auc_score(yes, outputs, average="macro"),
+    }
+    found = trainer.evaluate("train")
+    del found["loss"]
+    assert found == pytest.approx(expected, rel=1e-9)
+    assert 0.7 < found["accuracy"] < 1
+
+
+def test_metrics_leave_out_what_the_loss_ignores(tmp_path: Path) -> None:
+    score = pytest.importorskip("sklearn.metrics", reason="scikit-learn is the oracle")
+    text = TEXT.format(
+        kind="three",
+        layers="{linear: 3}",
+        loss="{cross_entropy: {ignore_index: 0}}",
+        metrics="[accuracy, {top_k: 2}, {f1: micro}, perplexity]",
+    )
+    trainer = Experiment.build(from_text(text, tmp_path / "run.yaml")).trainer
+    rows = trainer.splits["train"]
+    counted = rows.targets != 0
+    assert 0 < counted.sum() < len(counted)
+    outputs = trainer.model.eval()(Tensor(rows.inputs)).data[counted].astype(np.float64)
+    targets, predicted = rows.targets[counted], outputs.argmax(axis=1)
+    log_p = outputs - np.log(np.exp(outputs).sum(axis=1, keepdims=True))
+    found = trainer.evaluate("train")
+    assert found == pytest.approx(
+        {
+            "loss": -log_p[np.arange(len(targets)), targets].mean(),
+            "accuracy": score.accuracy_score(targets, predicted),
+            "top_k": score.top_k_accuracy_score(targets, outputs, k=2, labels=range(3)),
+            "f1": score.f1_score(targets, predicted, average="micro"),
+            "perplexity": np.exp(found["loss"]),
+        },
+        rel=1e-6,
+    )

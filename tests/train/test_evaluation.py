@@ -12,7 +12,7 @@ from dgrad.errors import DataError
 from dgrad.nn import CrossEntropyLoss, Linear, Module, MSELoss, Sequential
 from dgrad.nn.dropout import Dropout
 from dgrad.train.evaluation import evaluate, weight_of
-from dgrad.train.metrics import MAE, R2, RMSE, Accuracy, F1Macro
+from dgrad.train.metrics import F1, MAE, R2, RMSE, Accuracy
 
 rng = np.random.default_rng(11)
 INPUTS = rng.normal(size=(23, 4))
@@ -47,7 +47,7 @@ def test_E05_classes(rows: int) -> None:
     found = evaluate(
         net,
         CrossEntropyLoss(),
-        {"accuracy": Accuracy(), "f1": F1Macro()},
+        {"accuracy": Accuracy(), "f1": F1()},
         INPUTS,
         CLASSES,
         batch_size=rows,

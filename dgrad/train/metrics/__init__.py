@@ -1,22 +1,16 @@
 """Metrics: sums over batches of any sizes, so that the result is that of all rows at once.
 
-metric          what every metric is, tables, outputs and targets as rows
-classification  shares of classes that are right: accuracy, precision, recall, F1, confusions
+metric          what every metric is, tables
+rows            outputs and targets as rows, and what outputs predict
+classification  shares of rows that are right: accuracy, top-k, whole sequences
+confusion       counts of what is predicted as what: precision, recall, F1, confusion matrix
 probability     what the probabilities are worth: perplexity, bits, calibration
 ranking         how well scores rank: ROC AUC, average precision
 regression      distances between numbers: MAE, MSE, RMSE, R2
 """
 
-from dgrad.train.metrics.classification import (
-    F1,
-    Accuracy,
-    ConfusionMatrix,
-    ExactMatch,
-    F1Macro,
-    Precision,
-    Recall,
-    TopK,
-)
+from dgrad.train.metrics.classification import Accuracy, ExactMatch, TopK
+from dgrad.train.metrics.confusion import F1, ConfusionMatrix, Precision, Recall
 from dgrad.train.metrics.metric import Metric, Table
 from dgrad.train.metrics.probability import (
     BitsPerCharacter,
@@ -39,7 +33,6 @@ __all__ = [
     "ConfusionMatrix",
     "ExactMatch",
     "ExpectedCalibrationError",
-    "F1Macro",
     "Metric",
     "Perplexity",
     "Precision",

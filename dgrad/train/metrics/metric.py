@@ -1,4 +1,4 @@
-"""What every metric is, tables of results, and outputs and targets as rows."""
+"""What every metric is, and tables of results."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dgrad.errors import DtypeError, ShapeError
+from dgrad.nn.loss import check_either
 from dgrad.targets import IGNORED
 
-__all__ = ["Metric", "Table", "class_rows", "number_rows", "per_class"]
+__all__ = ["Metric", "Table", "check_yes_or_no", "per_class"]
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,18 @@ class Metric(ABC):
 
     `targets` says what they compare with: class indices, numbers, or any of both;
     `higher_is_better`, which way they improve. The result is NaN before any row and where a metric
-    is undefined; with number targets, also when an output is NaN. A class target of -100 does not
-    count. `supplied` names constructor parameters that a config leaves to the program: class_names.
+    is undefined; with number targets, also when an output is NaN.
+    `supplied` names constructor parameters that a config leaves to the program: class_names,
+    columns (how many number targets a row has), and whatever the loss has as an attribute:
+    ignore_index, the class target that does not count (-100); threshold, None or what an output is
+    above for yes. A metric of classes that asks for the threshold takes yes-or-no numbers too.
     """
 
     targets: ClassVar[Literal["classes", "numbers", "any"]]
     higher_is_better: ClassVar[bool]
     supplied: ClassVar[tuple[str, ...]] = ()
+    ignore_index: int = IGNORED
+    threshold: float | None = None
 
     def __init__(self) -> None:
         self.reset()
@@ -69,6 +74,11 @@ class Metric(ABC):
         """
         return targets if classes is None else (*targets, classes)
 
+    def check_targets(self, targets: NDArray[Any]) -> None:
+        """Raise DataError D08, with what to do, if values of all the targets do not suit."""
+        if self.threshold is not None:
+            check_yes_or_no(targets)
+
     def values(self) -> dict[str, float]:
         """Every number to report, by what follows the metric's name: "" for the result itself.
 
@@ -87,41 +97,7 @@ def per_class(values: NDArray[Any], names: Sequence[str] | None) -> dict[str, fl
     return {f"[{name}]": float(value) for name, value in zip(known, values, strict=True)}
 
 
-def class_rows(
-    name: str, outputs: NDArray[Any], targets: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """(scores of each row that counts, (rows, classes); its class, (rows,)).
-
-    outputs: (..., classes), targets: (...). Raises ShapeError, DtypeError.
-    """
-    outputs, targets = np.asarray(outputs), np.asarray(targets)
-    if not outputs.ndim or outputs.shape[:-1] != targets.shape or not outputs.shape[-1]:
-        raise ShapeError(
-            f"{name}: outputs must be (..., classes) and targets (...), "
-            f"got {outputs.shape} and {targets.shape}"
-        )
-    if targets.dtype.kind not in "iu":
-        raise DtypeError(f"{name}: targets are class indices, got {targets.dtype}")
-    classes = outputs.shape[-1]
-    rows, actual = outputs.reshape(-1, classes), targets.reshape(-1).astype(np.intp, copy=False)
-    counted = actual != IGNORED
-    if not counted.all():
-        rows, actual = rows[counted], actual[counted]
-    if actual.size and not 0 <= actual.min() <= actual.max() < classes:
-        raise ShapeError(
-            f"{name}: targets have classes {actual.min()} to {actual.max()}, "
-            f"outputs only 0 to {classes - 1}"
-        )
-    return rows, actual
-
-
-def number_rows(
-    name: str, outputs: NDArray[Any], targets: NDArray[Any]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Both in float64. Raises ShapeError."""
-    outputs, targets = np.asarray(outputs), np.asarray(targets)
-    if outputs.shape != targets.shape:
-        raise ShapeError(
-            f"{name}: outputs {outputs.shape} and targets {targets.shape} must be equal shapes"
-        )
-    return outputs.astype(np.float64), targets.astype(np.float64)
+def check_yes_or_no(targets: NDArray[Any]) -> None:
+    """Raise DataError D08 unless all are 1 for yes and 0, or all -1, for no."""
+    no = -1 if (targets == -1).any() else 0
+    check_either(targets, no, 1, "leave out this metric, which is for yes and no")

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgrad.registry import Count, metrics, name_of
-from dgrad.train.metrics.metric import Metric, class_rows
+from dgrad.targets import IGNORED
+from dgrad.train.metrics.metric import Metric
+from dgrad.train.metrics.rows import class_rows
 
 __all__ = ["BitsPerCharacter", "ExpectedCalibrationError", "Perplexity"]
 
@@ -19,6 +21,11 @@ class _Surprise(Metric):
 
     targets = "classes"
     higher_is_better = False
+    supplied = ("ignore_index",)
+
+    def __init__(self, *, ignore_index: int = IGNORED) -> None:
+        self.ignore_index = ignore_index
+        super().__init__()
 
     def reset(self) -> None:
         """Forget all batches."""
@@ -27,7 +34,7 @@ class _Surprise(Metric):
 
     def update(self, outputs: NDArray[Any], targets: NDArray[Any]) -> None:
         """Count a batch."""
-        rows, actual = class_rows(name_of(type(self)), outputs, targets)
+        rows, actual = class_rows(name_of(type(self)), outputs, targets, self.ignore_index)
         log_p = _log_softmax(rows)
         self.total -= float(np.sum(np.take_along_axis(log_p, actual[:, None], axis=1)))
         self.count += len(actual)
@@ -79,9 +86,10 @@ class ExpectedCalibrationError(Metric):
 
     targets = "classes"
     higher_is_better = False
+    supplied = ("ignore_index",)
 
-    def __init__(self, bins: Count = 15) -> None:
-        self.bins = bins
+    def __init__(self, bins: Count = 15, *, ignore_index: int = IGNORED) -> None:
+        self.bins, self.ignore_index = bins, ignore_index
         super().__init__()
 
     def reset(self) -> None:
@@ -91,7 +99,7 @@ class ExpectedCalibrationError(Metric):
 
     def update(self, outputs: NDArray[Any], targets: NDArray[Any]) -> None:
         """Count a batch."""
-        rows, actual = class_rows("expected_calibration_error", outputs, targets)
+        rows, actual = class_rows(name_of(type(self)), outputs, targets, self.ignore_index)
         confidence = np.exp(np.max(_log_softmax(rows), axis=1))
         right = np.argmax(rows, axis=1) == actual
         bounds = np.linspace(0, 1, self.bins + 1)[1:-1]

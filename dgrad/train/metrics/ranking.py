@@ -10,9 +10,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dgrad.errors import DtypeError, ShapeError
+from dgrad.errors import ShapeError
 from dgrad.registry import metrics, name_of
-from dgrad.train.metrics.metric import Metric, class_rows, number_rows, per_class
+from dgrad.targets import IGNORED
+from dgrad.train.metrics.metric import Metric, check_yes_or_no, per_class
+from dgrad.train.metrics.rows import class_rows, yes_rows
 
 __all__ = ["ROCAUC", "AveragePrecision"]
 
@@ -21,19 +23,24 @@ class _Ranking(Metric):
     """Keeps the scores of all rows: they can only be ranked together.
 
     Class targets: of two classes the second is ranked by its score less that of the first; of more,
-    each against the rest by its probability. Number targets, 0 or 1: each column by its output.
+    each against the rest by its probability. Number targets, 1 for yes and 0 or -1 for no: each
+    column by its output.
     """
 
     targets = "any"
     higher_is_better = True
-    supplied = ("class_names",)
+    supplied = ("class_names", "columns", "ignore_index")
 
     def __init__(
         self,
         average: Literal["macro", "none"] = "macro",
         class_names: Sequence[str] | None = None,
+        *,
+        columns: int | None = None,
+        ignore_index: int = IGNORED,
     ) -> None:
-        self.average, self.class_names = average, class_names
+        self.average, self.class_names, self.columns = average, class_names, columns
+        self.ignore_index = ignore_index
         super().__init__()
 
     def reset(self) -> None:
@@ -46,7 +53,7 @@ class _Ranking(Metric):
         if np.asarray(targets).dtype.kind in "iu":
             scores, positive = self._of_classes(outputs, targets)
         else:
-            scores, positive = self._of_numbers(outputs, targets)
+            scores, positive = yes_rows(name_of(type(self)), outputs, targets)
         if self.scores and self.scores[0].shape[1] != scores.shape[1]:
             before = self.scores[0].shape[1]
             raise ShapeError(
@@ -58,23 +65,16 @@ class _Ranking(Metric):
     def _of_classes(
         self, outputs: NDArray[Any], targets: NDArray[Any]
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        rows, actual = class_rows(name_of(type(self)), outputs, targets)
+        rows, actual = class_rows(name_of(type(self)), outputs, targets, self.ignore_index)
         rows = rows.astype(np.float64)
         if rows.shape[1] == 2:
             return rows[:, 1:] - rows[:, :1], actual[:, None] == 1
         return _log_odds(rows), actual[:, None] == np.arange(rows.shape[1])
 
-    def _of_numbers(
-        self, outputs: NDArray[Any], targets: NDArray[Any]
-    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        scores, actual = number_rows(name_of(type(self)), outputs, targets)
-        wrong = actual[(actual != 0) & (actual != 1)]
-        if wrong.size:
-            raise DtypeError(
-                f"{name_of(type(self))}: targets are classes, or 0 and 1, got {wrong[0]:g}"
-            )
-        flat = (len(actual), math.prod(actual.shape[1:]))
-        return scores.reshape(flat), actual.reshape(flat) == 1
+    def check_targets(self, targets: NDArray[Any]) -> None:
+        """Numbers must be yes or no."""
+        if targets.dtype.kind == "f":
+            check_yes_or_no(targets)
 
     @abstractmethod
     def quality(self, scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
@@ -84,7 +84,7 @@ class _Ranking(Metric):
         """The metric of every column; NaN where it is undefined."""
         if not self.scores:
             names = len(self.class_names or ())
-            return np.full(1 if names == 2 else names, math.nan)
+            return np.full(1 if names == 2 else names or self.columns or 0, math.nan)
         scores, positive = np.concatenate(self.scores), np.concatenate(self.positive)
         return np.array(
             [

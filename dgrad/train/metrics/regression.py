@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgrad.registry import metrics, name_of
-from dgrad.train.metrics.metric import Metric, number_rows
+from dgrad.train.metrics.metric import Metric
+from dgrad.train.metrics.rows import number_rows
 
 __all__ = ["MAE", "MSE", "R2", "RMSE"]
 
@@ -102,7 +103,7 @@ class R2(Metric):
 
     def update(self, outputs: NDArray[Any], targets: NDArray[Any]) -> None:
         """Count a batch; means and spreads are joined without cancellation (Chan et al. 1983)."""
-        predicted, actual = number_rows("r2", outputs, targets)
+        predicted, actual = number_rows(name_of(type(self)), outputs, targets)
         rows = len(actual) if actual.ndim else 1
         if not rows:
             return

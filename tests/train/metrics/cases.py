@@ -32,12 +32,14 @@ class Case:
     """A metric, from its YAML, and what it must give.
 
     oracle: (sklearn, outputs, targets) -> what follows the metric's name -> value.
+    threshold: what a loss of yes and no tells; None for classes and for numbers of any size.
     """
 
     text: str
     outputs: np.ndarray
     targets: np.ndarray
     oracle: Oracle
+    threshold: float | None = None
 
 
 def component(text: str) -> Component:
@@ -50,9 +52,11 @@ def component(text: str) -> Component:
     return found
 
 
-def made(text: str, classes: int | None = None) -> Metric:
-    """The metric, told the names of its classes if there are any."""
-    metric: Metric = component(text).make(class_names=NAMES[:classes] if classes else None)
+def made(text: str, classes: int | None = None, **told: Any) -> Metric:
+    """The metric, told the names of its classes if there are any, and what else it may ask for."""
+    known = {"class_names": NAMES[:classes] if classes else None, "columns": None}
+    known |= {"threshold": None, "ignore_index": -100} | told
+    metric: Metric = component(text).make(**known)
     return metric
 
 
@@ -159,6 +163,29 @@ def right(sklearn: ModuleType, outputs: Any, targets: Any) -> dict[str, float]:
     return {"": sklearn.metrics.accuracy_score(targets, outputs.argmax(axis=-1))}
 
 
+def decided(score: str, average: str | None = None, threshold: float = 0.0) -> Oracle:
+    """Of every yes or no: each column of several is a label of its own."""
+
+    def oracle(sklearn: ModuleType, outputs: Any, targets: Any) -> dict[str, float]:
+        function, predicted = getattr(sklearn.metrics, score), outputs > threshold
+        yes = targets > 0
+        if average is None:
+            return {"": function(yes.ravel(), predicted.ravel())}
+        if yes.ndim == 1:  # what scikit-learn calls binary
+            return {"": function(yes, predicted)}
+        whole = {"": function(yes, predicted, average="micro" if average == "micro" else "macro")}
+        if average != "none":
+            return whole
+        each = function(yes, predicted, average=None)
+        return whole | {f"[{i}]": value for i, value in enumerate(each)}
+
+    return oracle
+
+
+def all_labels(sklearn: ModuleType, outputs: Any, targets: Any) -> dict[str, float]:
+    return {"": sklearn.metrics.accuracy_score(targets > 0, outputs > 0)}
+
+
 def top(k: int) -> Oracle:
     return lambda sklearn, outputs, targets: {
         "": sklearn.metrics.top_k_accuracy_score(
@@ -181,8 +208,30 @@ LIKELY = rng.normal(size=(60, 4, 3)) + 4 * (SEQUENCES[..., None] == np.arange(3)
 FLOATS = 1e4 + rng.normal(size=(60, 2))
 NEAR = FLOATS + rng.normal(size=(60, 2)) / 2
 
+SIGNS = 2 * BITS - 1
+YES = rng.normal(size=(60, 3)) + SIGNS / 2
+SHARES = 1 / (1 + np.exp(-YES))
+
+
+def yes_or_no(name: str) -> list[Case]:
+    """Precision, recall or F1 of one label, and of several, by logits and by probabilities."""
+    score = f"{name}_score"
+    return [
+        Case(name, YES[:, 0], BITS[:, 0], decided(score, "macro"), 0.0),
+        Case(name, YES, SIGNS, decided(score, "macro"), 0.0),
+        Case(name, SHARES, BITS, decided(score, "macro", 0.5), 0.5),
+        Case(f"{{{name}: micro}}", YES, BITS, decided(score, "micro"), 0.0),
+        Case(f"{{{name}: none}}", YES, BITS, decided(score, "none"), 0.0),
+    ]
+
+
 CASES: dict[str, list[Case]] = {
-    "accuracy": [Case("accuracy", *data, right) for data in (RARE, ALL, TWO)],
+    "accuracy": [
+        *(Case("accuracy", *data, right) for data in (RARE, ALL, TWO)),
+        Case("accuracy", YES[:, 0], BITS[:, 0], decided("accuracy_score"), 0.0),
+        Case("accuracy", YES, SIGNS, decided("accuracy_score"), 0.0),
+        Case("accuracy", SHARES, BITS, decided("accuracy_score", threshold=0.5), 0.5),
+    ],
     "average_precision": [
         Case("average_precision", *ALL, against_rest("average_precision_score", "macro")),
         Case("{average_precision: none}", *RARE, against_rest("average_precision_score", "none")),
@@ -193,8 +242,14 @@ CASES: dict[str, list[Case]] = {
     "bits_per_character": [
         Case("bits_per_character", *RARE, log_loss(lambda nats: nats / math.log(2)))
     ],
-    "confusion_matrix": [Case("confusion_matrix", *ALL, lambda sklearn, outputs, targets: {})],
-    "exact_match": [Case("exact_match", LIKELY, SEQUENCES, exact)],
+    "confusion_matrix": [
+        Case("confusion_matrix", *ALL, lambda sklearn, outputs, targets: {}),
+        Case("confusion_matrix", YES, BITS, lambda sklearn, outputs, targets: {}, 0.0),
+    ],
+    "exact_match": [
+        Case("exact_match", LIKELY, SEQUENCES, exact),
+        Case("exact_match", 9 * YES, SIGNS, all_labels, 0.0),
+    ],
     "expected_calibration_error": [
         Case("expected_calibration_error", *ALL, calibration(15)),
         Case("{expected_calibration_error: 7}", *RARE, calibration(7)),
@@ -205,8 +260,12 @@ CASES: dict[str, list[Case]] = {
         Case("{f1: micro}", *RARE, averaged("f1", "micro")),
         Case("{f1: {average: none}}", *RARE, averaged("f1", "none")),
         Case("{f1: none}", *ALL, averaged("f1", "none")),
+        *yes_or_no("f1"),
     ],
-    "f1_macro": [Case("f1_macro", *RARE, averaged("f1", "macro"))],
+    "f1_macro": [
+        Case("f1_macro", *RARE, averaged("f1", "macro")),
+        Case("{f1_macro: none}", *RARE, averaged("f1", "none")),
+    ],
     "mae": [Case("mae", NEAR, FLOATS, of_numbers("mean_absolute_error"))],
     "mse": [Case("mse", NEAR, FLOATS, of_numbers("mean_squared_error"))],
     "perplexity": [
@@ -217,12 +276,14 @@ CASES: dict[str, list[Case]] = {
         Case("precision", *RARE, averaged("precision", "macro")),
         Case("{precision: micro}", *ALL, averaged("precision", "micro")),
         Case("{precision: none}", *RARE, averaged("precision", "none")),
+        *yes_or_no("precision"),
     ],
     "r2": [Case("r2", NEAR, FLOATS, of_numbers("r2_score"))],
     "recall": [
         Case("recall", *RARE, averaged("recall", "macro")),
         Case("{recall: micro}", *ALL, averaged("recall", "micro")),
         Case("{recall: none}", *RARE, averaged("recall", "none")),
+        *yes_or_no("recall"),
     ],
     "rmse": [Case("rmse", NEAR, FLOATS, of_numbers("mean_squared_error", math.sqrt))],
     "roc_auc": [
@@ -238,6 +299,7 @@ CASES: dict[str, list[Case]] = {
         Case("roc_auc", *TIED, of_two("roc_auc_score")),
         Case("roc_auc", *TWO, of_two("roc_auc_score")),
         Case("roc_auc", LEVELS, BITS, by_columns("roc_auc_score")),
+        Case("roc_auc", LEVELS, SIGNS, by_columns("roc_auc_score")),
     ],
     "top_k": [
         Case("top_k", *ALL, top(5)),

@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 
 from dgrad import registry
-from dgrad.errors import ConfigError, DtypeError, ShapeError
+from dgrad.errors import ConfigError, DataError, DtypeError, ShapeError
+from dgrad.registry import name_of
 from dgrad.train import metrics  # fills the registry
 from dgrad.train.metrics import Metric
-from tests.train.metrics.cases import ALL, CASES, NAMES, RARE, Case, component, made
+from tests.train.metrics.cases import ALL, CASES, NAMES, RARE, SIGNS, YES, Case, component, made
 
 EVERY = [case for cases in CASES.values() for case in cases]
 BY_CLASS = [case for case in EVERY if case.targets.dtype.kind == "i"]
-BY_NUMBER = [case for case in EVERY if case.targets.dtype.kind == "f"]
+DECIDED = [case for case in EVERY if case.threshold is not None]
+BY_NUMBER = [case for case in EVERY if case not in BY_CLASS and case not in DECIDED]
 SIZES = [[], [1] * 100, [7, 0, 32, 1, 11]]  # of batches; the rest comes at the end
 
 
@@ -27,8 +29,11 @@ def label(value: object) -> str | None:
     return value.text if isinstance(value, Case) else None
 
 
-def new(case: Case) -> Metric:
-    return made(case.text, case.outputs.shape[-1] if case in BY_CLASS else None)
+def new(case: Case, **told: Any) -> Metric:
+    if case in BY_CLASS:
+        return made(case.text, case.outputs.shape[-1], **told)
+    columns = math.prod(case.targets.shape[1:])
+    return made(case.text, columns=columns, threshold=case.threshold, **told)
 
 
 def fed(metric: Metric, outputs: Any, targets: Any, sizes: Sequence[int] = ()) -> Metric:
@@ -92,19 +97,49 @@ def test_the_confusion_matrix_agrees_with_scikit_learn(sizes: list[int]) -> None
     assert table.plain() == {"rows": [*NAMES], "columns": [*NAMES], "values": expected.tolist()}
 
 
+@pytest.mark.parametrize("sizes", SIZES, ids=["whole", "ones", "uneven"])
+@pytest.mark.parametrize("columns", [1, 3])
+def test_confusion_matrices_of_yes_and_no_agree_with_scikit_learn(
+    columns: int, sizes: list[int]
+) -> None:
+    sklearn = pytest.importorskip("sklearn.metrics", reason="scikit-learn is the oracle")
+    outputs, targets = YES[:, :columns], SIGNS[:, :columns]
+    metric = made("confusion_matrix", columns=columns, threshold=0.0)
+    table = fed(metric, outputs, targets, sizes).table()
+    expected = [
+        sklearn.confusion_matrix(targets[:, i] > 0, outputs[:, i] > 0) for i in range(columns)
+    ]
+    assert table is not None
+    np.testing.assert_array_equal(table.values, np.concatenate(expected))
+    several = ("[0] no", "[0] yes", "[1] no", "[1] yes", "[2] no", "[2] yes")
+    assert table.rows == (("no", "yes") if columns == 1 else several)
+    assert table.columns == ("no", "yes")
+    metric.update(np.full((1, columns), np.nan), np.ones((1, columns)))
+    again = metric.table()
+    assert again is not None
+    assert again.columns == ("no", "yes", "none")
+    assert again.values[:, 2].tolist() == [0, 1] * columns
+    assert metric.result() == pytest.approx(
+        sum(np.trace(each) for each in expected) / (61 * columns)
+    )
+
+
+@pytest.mark.parametrize("ignored", [-100, 7])
 @pytest.mark.parametrize("case", BY_CLASS, ids=label)
-def test_a_target_of_minus_100_does_not_count(case: Case) -> None:
+def test_a_target_that_the_loss_ignores_does_not_count(case: Case, ignored: int) -> None:
     metric = fed(new(case), case.outputs, case.targets)
     more = np.full((9, *case.targets.shape[1:]), -100)
     other = np.full((9, *case.outputs.shape[1:]), np.nan)
     mixed = np.random.default_rng(1).permutation(len(case.targets) + 9)
     outputs = np.concatenate([case.outputs, other])[mixed]
     targets = np.concatenate([case.targets, more])[mixed]
-    again = fed(new(case), outputs, targets, [5, 20])
+    told = {} if ignored == -100 else {"ignore_index": ignored}
+    targets, more = (np.where(each == -100, ignored, each) for each in (targets, more))
+    again = fed(new(case, **told), outputs, targets, [5, 20])
     equal(again.values(), metric.values())
     if metric.table() is not None:
         np.testing.assert_array_equal(again.table().values, metric.table().values)
-    nothing = fed(new(case), other, more)
+    nothing = fed(new(case, **told), other, more)
     assert math.isnan(nothing.result())
 
 
@@ -237,6 +272,36 @@ def test_T05_nan_outputs_are_no_numbers(case: Case) -> None:
     assert math.isnan(fed(new(case), outputs, case.targets).result())
 
 
+@pytest.mark.parametrize("case", DECIDED, ids=label)
+def test_T05_nan_outputs_decide_nothing(case: Case) -> None:
+    """As if the wrong answer, or where no is right none, had been given."""
+    if case.text == "confusion_matrix":
+        return
+    outputs, other = case.outputs.copy(), case.outputs.copy()
+    yes = case.targets == 1
+    outputs[yes] = np.nan
+    other[yes] = -99
+    equal(
+        fed(new(case), outputs, case.targets).values(),
+        fed(new(case), other, case.targets).values(),
+    )
+    outputs[:] = np.nan
+    assert not fed(new(case), outputs, case.targets).result() > 0
+
+
+@pytest.mark.parametrize("name", ["accuracy", "exact_match", "f1", "confusion_matrix", "roc_auc"])
+def test_numbers_that_are_not_yes_or_no_are_refused(name: str) -> None:
+    metric = made(name, threshold=0.0)
+    with pytest.raises(DtypeError, match=f"^{name}: .* 1 for yes and 0 or -1 for no, got 0.5"):
+        metric.update(np.zeros((2, 2)), np.array([[0, 1], [0.5, 0]]))
+    for wrong, found in (([1, 0, -1], "-1 or 1, that of row 1 is 0"), ([0.5, 1], "0 or 1, .* 0.5")):
+        with pytest.raises(DataError, match=found) as caught:
+            metric.check_targets(np.array(wrong, float))
+        assert caught.value.fault == "D08"
+    metric.check_targets(np.array([[1.0, 0], [0, 0]]))
+    metric.check_targets(np.array([1.0, -1]))
+
+
 def test_a_perplexity_too_large_is_inf() -> None:
     metric = fed(made("perplexity"), np.array([[0.0, 1e4]]), np.array([0]))
     assert metric.result() == math.inf
@@ -261,7 +326,7 @@ WITH_CLASSES = sorted({component(case.text).name for case in BY_CLASS})
 def test_wrong_class_inputs_are_refused(
     name: str, outputs: Any, targets: Any, error: type[Exception]
 ) -> None:
-    with pytest.raises(error, match=name):
+    with pytest.raises(error, match=name_of(registry.metrics[name])):
         registry.metrics[name]().update(outputs, targets)
 
 
