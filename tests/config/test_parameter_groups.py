@@ -87,6 +87,7 @@ def table(model: Module, optimizer: Any, *settings: str) -> dict[str, tuple[Any,
         ("*", set(NAMES)),
         ("stem*weight", {"stem.weight", "stem_scale.weight"}),
         ("HEAD", set()),
+        ("hea", set()),
         ("norm*", set()),
     ],
 )
