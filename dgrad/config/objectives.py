@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dgrad.config.document import Config
 from dgrad.config.places import placed
-from dgrad.config.values import Component
+from dgrad.config.values import Component, to_plain
 from dgrad.data.dataset import Dataset
 from dgrad.errors import ConfigError, ParameterError, Problem, ShapeError
 from dgrad.nn.input_shapes import with_batch
@@ -111,21 +112,21 @@ def _next_step(
 def build_metrics(
     config: Config, loss: Module, dataset: Dataset, output_shape: tuple[int, ...]
 ) -> dict[str, Metric]:
-    """name -> metric, each checked against the targets and a row of outputs.
+    """What results call it -> metric, each checked against the targets and a row of outputs.
 
     config: without references. loss: what metrics may be told of. Raises ConfigError, and DataError
     for values of the targets.
     """
     wrong: list[Problem] = []
     made: dict[str, Metric] = {}
-    for component in config.metrics:
-        if component.name in made:
-            text = f"{component.name} is listed twice"
+    for component, name in zip(config.metrics, _names(config.metrics), strict=True):
+        if name in made:
+            text = f"{name} is listed twice"
             wrong.append(component.problem(text, fault="C22"))
         elif not _takes_targets(component, loss, dataset):
             wrong.append(_other_targets(component, dataset))
         else:
-            metric = made[component.name] = component.make(**_known(component, loss, dataset))
+            metric = made[name] = component.make(**_known(component, loss, dataset))
             wanted = metric.wanted(*_targets_of(dataset))
             if not _fits(wanted, output_shape):
                 text = f"needs outputs {with_batch(wanted)}, these are {with_batch(output_shape)}"
@@ -136,6 +137,23 @@ def build_metrics(
     for component, metric in zip(config.metrics, made.values(), strict=True):
         _check_values(component, metric, dataset)
     return made
+
+
+def _names(components: Sequence[Component]) -> list[str]:
+    """What results call each: its name; of one listed with several arguments, their values too.
+
+    {top_k: 2} and {top_k: 5} are top_k_2 and top_k_5; arguments that do not differ are left out.
+    """
+    names = []
+    for each in components:
+        others = [other.arguments for other in components if other.name == each.name]
+        differing = [
+            json.dumps(to_plain(value)).strip('"')
+            for key, value in each.arguments.items()
+            if any(other[key] != value for other in others)
+        ]
+        names.append("_".join([each.name, *differing]))
+    return names
 
 
 def _known(component: Component, loss: Module, dataset: Dataset) -> dict[str, Any]:

@@ -238,7 +238,15 @@ def test_metrics_that_fit(
         ("mae", ONE_CLASS, (3,), "C22", "metrics[0].mae: mae is for numbers, the data has classes"),
         ("f1", TWO_NUMBERS, (2,), "C22", "metrics[0].f1: f1 is for classes, the data has numbers"),
         ("top_k", TWO_BITS, (2,), "C22", "top_k is for classes, the data has numbers"),
-        ("{top_k: 2}, {top_k: 3}", ONE_CLASS, (3,), "C22", "metrics[1].top_k: top_k is listed tw"),
+        ("top_k, {top_k: 5}", ONE_CLASS, (3,), "C22", "metrics[1].top_k: top_k is listed twice"),
+        (
+            "{top_k: 2}, {top_k: 3}, {top_k: {k: 2}}",
+            ONE_CLASS,
+            (3,),
+            "C22",
+            "metrics[2].top_k:",
+        ),
+        ("{f1: micro}, f1, f1_macro", ONE_CLASS, (3,), "C22", "f1_macro is listed twice"),
         (
             "accuracy",
             ONE_CLASS,
@@ -263,6 +271,22 @@ def test_a_metric_that_does_not_suit_is_told_in_its_place(
     (found,) = caught.value.problems
     assert (found.fault, found.line) == (fault, 13 if targets.class_names else 6)
     assert message in found.message
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("{top_k: 2}, accuracy, {top_k: 5}", ["top_k_2", "accuracy", "top_k_5"]),
+        ("top_k, {top_k: 1}", ["top_k_5", "top_k_1"]),
+        ("{f1: none}, {recall: micro}, {f1: micro}", ["f1_none", "recall", "f1_micro"]),
+    ],
+)
+def test_a_metric_listed_with_several_arguments_is_called_by_them(
+    names: str, expected: list[str], tmp_path: Path
+) -> None:
+    made = measured(tmp_path, names, ONE_CLASS, (3,))
+    assert list(made) == expected
+    assert all(each.k == int(name[-1]) for name, each in made.items() if name.startswith("top_k"))
 
 
 def objectives(folder: Path, loss: str, names: str, targets: Any, width: int = 1) -> Any:

@@ -186,6 +186,20 @@ def test_metrics_of_yes_and_no_agree_with_scikit_learn(
     assert 0.7 < found["accuracy"] < 1
 
 
+def test_a_metric_listed_twice_may_be_monitored(tmp_path: Path) -> None:
+    text = TEXT.format(
+        kind="classes",
+        layers="{linear: 3}",
+        loss="cross_entropy",
+        metrics="[{top_k: 1}, {top_k: 2}]",
+    ).replace("eval_batch_size: 5", "early_stop: {metric: val/top_k_2, patience: 1}")
+    trainer = Experiment.build(from_text(text, tmp_path / "run.yaml")).trainer
+    assert trainer.fit() == "early stop"
+    found = trainer.evaluate("val")
+    assert list(found) == ["loss", "top_k_1", "top_k_2"]
+    assert found["top_k_1"] <= found["top_k_2"] == trainer.progress.stop_value
+
+
 def test_metrics_leave_out_what_the_loss_ignores(tmp_path: Path) -> None:
     score = pytest.importorskip("sklearn.metrics", reason="scikit-learn is the oracle")
     text = TEXT.format(
