@@ -20,6 +20,7 @@ diagonals               triangles, diagonals, trace
 einstein_sum            einsum
 error_function          erf, its relatives, the normal distribution function
 exponential             exponentials and logarithms
+exponential_unit        elu, celu, selu
 fourier                 discrete Fourier transforms
 gamma                   lgamma and polygamma functions
 gathering               other indices in every row: take_along_axis, gather, put_along_axis
@@ -80,6 +81,7 @@ from dgrad.ops.diagonals import *
 from dgrad.ops.einstein_sum import *
 from dgrad.ops.error_function import *
 from dgrad.ops.exponential import *
+from dgrad.ops.exponential_unit import *
 from dgrad.ops.fourier import *
 from dgrad.ops.gamma import *
 from dgrad.ops.gathering import *

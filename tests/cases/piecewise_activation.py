@@ -12,8 +12,6 @@ from tests.cases.case import *
 __all__ = ["CASES", "REFERENCES", "TORCH"]
 
 CASES: dict[str, list[Case]] = {
-    "celu": [*unary(distinct, *WIDE), Case(distinct(3, 4), alpha=0.25)],
-    "elu": [*unary(distinct, *WIDE), Case(distinct(3, 4), alpha=0.3)],
     "hardshrink": [*unary(distinct, *WIDE), Case(distinct(3, 4), lambd=1.0)],
     "hardsigmoid": [*unary(distinct, *WIDE), Case(distinct(4, 5))],
     "hardswish": [*unary(distinct, *WIDE), Case(distinct(4, 5))],
@@ -35,17 +33,12 @@ CASES: dict[str, list[Case]] = {
     ],
     "relu": unary(distinct, *WIDE),
     "relu6": [*unary(distinct, *WIDE), Case(distinct(6, 6))],
-    "selu": unary(distinct, *WIDE),
     "softshrink": [*unary(distinct, *WIDE), Case(distinct(3, 4), lambd=1.0)],
     "threshold": [
         *unary(distinct, *WIDE, threshold=0.0, value=0.0),
         Case(distinct(3, 4), threshold=0.5, value=-2.0),
     ],
 }
-
-
-def _elu(x: Any, alpha: float = 1.0) -> Any:
-    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
 
 
 def _prelu(x: Any, weight: Any) -> Any:
@@ -55,8 +48,6 @@ def _prelu(x: Any, weight: Any) -> Any:
 
 
 REFERENCES: dict[str, Callable[..., Any]] = {
-    "celu": lambda x, alpha=1.0: _elu(x / alpha) * alpha,
-    "elu": _elu,
     "hardshrink": lambda x, lambd=0.5: x * (abs(x) > lambd),
     "hardsigmoid": lambda x: np.minimum(np.maximum(x + 3, 0), 6) / 6,
     "hardswish": lambda x: x * np.minimum(np.maximum(x + 3, 0), 6) / 6,
@@ -65,13 +56,12 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "prelu": _prelu,
     "relu": lambda x: np.where(x > 0, x, 0.0),
     "relu6": lambda x: np.minimum(np.maximum(x, 0.0), 6.0),
-    "selu": lambda x: 1.0507009873554804934 * _elu(x, 1.6732632423543772848),
     "softshrink": lambda x, lambd=0.5: np.sign(x) * np.maximum(abs(x) - lambd, 0),
     "threshold": lambda x, threshold, value: np.where(x > threshold, x, value),
 }
 
-NAMES = ("celu", "elu", "hardshrink", "hardswish", "hardtanh", "leaky_relu")
-MORE = ("relu", "relu6", "selu", "softshrink", "threshold")
+NAMES = ("hardshrink", "hardswish", "hardtanh", "leaky_relu")
+MORE = ("relu", "relu6", "softshrink", "threshold")
 
 TORCH: dict[str, Any] = {name: f"nn.functional.{name}" for name in (*NAMES, *MORE)} | {
     "hardsigmoid": lambda torch: lambda x: torch.nn.functional.relu6(x + 3) / 6,  # theirs: float32
