@@ -55,7 +55,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "logsigmoid": unary(normal, *WIDE),
     "mish": unary(normal, *WIDE),
-    "sigmoid": unary(normal, *WIDE),
+    "sigmoid": [*unary(normal, *WIDE), Case(normal(300, 250).T, order=0)],  # in two blocks
     "silu": unary(normal, *WIDE),
     "softmax": [
         *(Case(normal(2, 3, 4), axis=axis) for axis in (0, 1, -1)),
