@@ -14,10 +14,11 @@ __all__ = ["print_results", "print_table"]
 
 
 def print_results(split: str, results: Mapping[str, float]) -> None:
-    """`test/accuracy 0.9814814814814815`, a line each, aligned."""
+    """`test/accuracy 0.9814814814814815`, a line each, aligned; with why it is nan, if known."""
     width = max(len(name) for name in results) + len(split) + 1
     for name, value in results.items():
-        print(printable(f"{f'{split}/{name}':<{width}}  {value!r}"))
+        reason = f" ({value.reason})" if hasattr(value, "reason") else ""
+        print(printable(f"{f'{split}/{name}':<{width}}  {value!r}{reason}"))
 
 
 def print_table(title: str, table: Table) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,7 +10,8 @@ from dgrad.core.modes import no_grad
 from dgrad.core.tensor import Tensor
 from dgrad.data.loader import Batches
 from dgrad.nn.module import Module, evaluating
-from dgrad.train.metrics import Metric
+from dgrad.train.metrics import Metric, Undefined
+from dgrad.train.metrics.metric import mean_of
 
 __all__ = ["evaluate", "weight_of"]
 
@@ -35,8 +35,8 @@ def evaluate(
     """{"loss": mean over what counts, then each metric's values}, in eval mode.
 
     All modes are restored. inputs: (n, ...), targets: (n, ...), n >= 1. The loss is the mean of
-    the batches' means, weighted by what they count for (NaN if nothing does); only equal batch
-    sizes give equal bits. Raises DataError for n = 0.
+    the batches' means, weighted by what they count for; only equal batch sizes give equal bits.
+    What is Undefined is NaN, and says why. Raises DataError for n = 0.
     """
     batches = Batches(inputs, targets, batch_size=batch_size, shuffle=False, seed=0)
     total, counted = 0.0, 0.0
@@ -53,8 +53,8 @@ def evaluate(
             for metric in metrics.values():
                 metric.update(outputs.data, y)
     results = {
-        f"{name}{which}": float(value)
+        f"{name}{which}": value if isinstance(value, Undefined) else float(value)
         for name, metric in metrics.items()
         for which, value in metric.values().items()
     }
-    return {"loss": total / counted if counted else math.nan, **results}
+    return {"loss": mean_of(total, counted), **results}

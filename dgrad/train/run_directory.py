@@ -252,7 +252,7 @@ def strict_json(record: Mapping[str, Any]) -> str:
     """`record` as one line of strict JSON, keys in the given order.
 
     NumPy numbers and arrays become plain ones. A number that is not finite becomes null, and the
-    key `<key>_reason` beside it says which: "nan", "inf" or "-inf".
+    key `<key>_reason` beside it says which: "nan", "inf" or "-inf", or why in words if it knows.
     """
     return json.dumps(_strict_map(record), allow_nan=False)
 
@@ -275,7 +275,7 @@ def _strict(value: Any, reasons: list[str]) -> Any:
     if isinstance(value, list | tuple):
         return [_strict(item, reasons) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
-        reasons.append(str(value))
+        reasons.append(getattr(value, "reason", str(value)))
         return None
     return value
 

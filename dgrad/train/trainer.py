@@ -19,6 +19,7 @@ from dgrad.train.averaging import WeightAverage
 from dgrad.train.evaluation import evaluate, weight_of
 from dgrad.train.gradient import Gradient
 from dgrad.train.metrics import Metric, Table
+from dgrad.train.metrics.metric import mean_of
 from dgrad.train.monitor import Monitor
 from dgrad.train.remarks import rows_left_out, unreached_parameters
 from dgrad.train.settings import Progress, Settings
@@ -261,7 +262,7 @@ class Trainer:
         record: dict[str, Any] = {
             "epoch": progress.epoch,
             "step": progress.step,
-            "train/loss": progress.epoch_loss / (progress.epoch_weight or math.nan),
+            "train/loss": mean_of(progress.epoch_loss, progress.epoch_weight),
         }
         if "val" in self.splits:
             rows = self.settings.eval_rows

@@ -95,7 +95,27 @@ def test_E06_an_undefined_metric_is_null_with_a_reason(here: Here, tmp_path: Pat
     undefined = [k for k, v in record.items() if v is None]
     assert len(undefined) == 1
     assert undefined[0].startswith("val/precision[")
-    assert record[f"{undefined[0]}_reason"] == "nan"
+    assert record[f"{undefined[0]}_reason"] == "no row is predicted as the class"
+
+
+def test_E06_a_split_in_which_nothing_counts_has_no_loss(here: Here, tmp_path: Path) -> None:
+    text = CLASSES.replace("stratify: true", "mode: contiguous")
+    text = text.replace("loss: cross_entropy", "loss: {cross_entropy: {ignore_index: 1}}")
+    write_toy(tmp_path, text.replace("best: val/loss", "best: train/loss"), "none.yaml")
+    kinds = ["blue", "red"] * 10 + ["green"] * 40  # the second in order, all of val and test
+    rows = [f"{i}.0,{i * i}.0,1.0,{kind}" for i, kind in enumerate(kinds)]
+    (tmp_path / "classes.csv").write_text("\n".join(["a,b,c,kind", *rows]) + "\n")
+    result = here("train", "none.yaml", "-q")
+    assert result.code == 0
+    assert result.out.splitlines()[:2] == [
+        "test/loss      nan (no target counts)",
+        "test/accuracy  nan (no target counts)",
+    ]
+    given = json.loads(here("eval", "runs/none", "--json").out)
+    assert (given["test/loss"], given["test/loss_reason"]) == (None, "no target counts")
+    record = json.loads((tmp_path / "runs/none/001/metrics.jsonl").read_text().splitlines()[0])
+    assert (record["val/loss"], record["val/loss_reason"]) == (None, "no target counts")
+    assert record["val/accuracy_reason"] == "no target counts"
 
 
 def test_an_unknown_split_is_a_usage_error(here: Here, run: Path) -> None:

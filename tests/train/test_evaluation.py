@@ -70,8 +70,11 @@ def test_E05_the_loss_is_the_mean_over_what_counts(rows: int, weight: Any) -> No
 
 def test_a_loss_of_nothing_is_nan_and_a_plain_module_counts_rows() -> None:
     nothing = np.full(23, -100)
-    found = evaluate(model(3), CrossEntropyLoss(), {}, INPUTS, nothing, batch_size=8)
-    assert np.isnan(found["loss"])
+    measured = {"accuracy": Accuracy(), "f1": F1()}
+    found: Any = evaluate(model(3), CrossEntropyLoss(), measured, INPUTS, nothing, batch_size=8)
+    assert list(found) == ["loss", "accuracy", "f1"]
+    assert np.isnan(list(found.values())).all()
+    assert {value.reason for value in found.values()} == {"no target counts"}
 
     class Error(Module):
         def forward(self, x: Tensor, y: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ import pytest
 from dgrad.errors import CheckpointError, DgradError, ResourceError, RunDirectoryError
 from dgrad.train.checkpoint import load, save
 from dgrad.train.files import Lock
+from dgrad.train.metrics import Undefined
 from dgrad.train.run_directory import RunDirectory, find_checkpoint, strict_json
 
 FILES = [".lock", "checkpoints", "log.txt", "metrics.jsonl", "timing.jsonl"]
@@ -247,6 +248,7 @@ RECORDS: dict[str, tuple[dict[str, Any], str]] = {
     "order": ({"b": 1, "a": 2}, '{"b": 1, "a": 2}'),
     "nan": ({"loss": NAN}, '{"loss": null, "loss_reason": "nan"}'),
     "inf": ({"a": INF, "b": -INF}, '{"a": null, "a_reason": "inf", "b": null, "b_reason": "-inf"}'),
+    "undefined": ({"f1": Undefined("no row")}, '{"f1": null, "f1_reason": "no row"}'),
     "numpy": (
         {"a": np.float32(0.5), "b": np.int64(3), "c": np.bool_(True), "d": np.float32("nan")},
         '{"a": 0.5, "b": 3, "c": true, "d": null, "d_reason": "nan"}',

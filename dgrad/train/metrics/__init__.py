@@ -11,7 +11,7 @@ regression      distances between numbers: MAE, MSE, RMSE, R2
 
 from dgrad.train.metrics.classification import Accuracy, ExactMatch, TopK
 from dgrad.train.metrics.confusion import F1, ConfusionMatrix, Precision, Recall
-from dgrad.train.metrics.metric import Metric, Table
+from dgrad.train.metrics.metric import Metric, Table, Undefined
 from dgrad.train.metrics.probability import (
     BitsPerCharacter,
     ExpectedCalibrationError,
@@ -39,4 +39,5 @@ __all__ = [
     "Recall",
     "Table",
     "TopK",
+    "Undefined",
 ]

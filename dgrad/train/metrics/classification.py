@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dgrad.registry import Count, metrics, name_of
 from dgrad.targets import IGNORED
-from dgrad.train.metrics.metric import Metric
+from dgrad.train.metrics.metric import Metric, mean_of
 from dgrad.train.metrics.rows import class_rows, predicted_class, predicted_yes, yes_rows
 
 __all__ = ["Accuracy", "ExactMatch", "TopK"]
@@ -34,7 +34,7 @@ class _Share(Metric):
 
     def result(self) -> float:
         """correct / rows."""
-        return self.correct / self.rows if self.rows else math.nan
+        return mean_of(self.correct, self.rows)
 
     def add(self, right: NDArray[np.bool_]) -> None:
         """Count rows."""

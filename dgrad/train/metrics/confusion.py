@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dgrad.errors import ShapeError
 from dgrad.registry import metrics, name_of
 from dgrad.targets import IGNORED
-from dgrad.train.metrics.metric import Metric, Table, per_class
+from dgrad.train.metrics.metric import Metric, Table, Undefined, mean_of, per_class
 from dgrad.train.metrics.rows import class_rows, predicted_class, predicted_yes, yes_rows
 
 __all__ = ["F1", "ConfusionMatrix", "Precision", "Recall"]
@@ -101,8 +101,8 @@ class ConfusionMatrix(_ByClass):
 
     def result(self) -> float:
         """The share on the diagonal."""
-        rows = self.counts.sum()
-        return float(np.trace(self.counts, axis1=1, axis2=2).sum() / rows) if rows else math.nan
+        correct = np.trace(self.counts, axis1=1, axis2=2).sum()
+        return mean_of(float(correct), float(self.counts.sum()))
 
     def values(self) -> dict[str, float]:
         """None: it is a table."""
@@ -122,6 +122,8 @@ class ConfusionMatrix(_ByClass):
 
 class _PerClass(_ByClass):
     """A ratio of counts for each class, and their average."""
+
+    undefined: ClassVar[str]  # when the ratio is 0/0
 
     def __init__(
         self,
@@ -164,17 +166,18 @@ class _PerClass(_ByClass):
     def result(self) -> float:
         """The average; NaN before any row."""
         if self.average == "micro":
-            return float(self.ratio(*self.counts.sum(axis=1)))
+            ratio = float(self.ratio(*self.counts.sum(axis=1)))
+            return Undefined(self.undefined) if math.isnan(ratio) else ratio
         _, actual, predicted = self.counts
         occurs = actual + predicted > 0
-        if not occurs.any():
-            return math.nan
-        return float(np.mean(np.nan_to_num(self.each()[occurs])))
+        return mean_of(float(np.sum(np.nan_to_num(self.each()[occurs]))), int(occurs.sum()))
 
     def values(self) -> dict[str, float]:
         """With average none the macro average, and every class."""
         whole = {"": self.result()}
-        return whole | per_class(self.each(), self.class_names) if self.average == "none" else whole
+        if self.average != "none":
+            return whole
+        return whole | per_class(self.each(), self.class_names, self.undefined)
 
 
 @metrics.register("precision")
@@ -189,6 +192,8 @@ class Precision(_PerClass):
     """
 
     name = "precision"
+
+    undefined = "no row is predicted as the class"
 
     def ratio(
         self, hits: NDArray[Any], actual: NDArray[Any], predicted: NDArray[Any]
@@ -210,6 +215,8 @@ class Recall(_PerClass):
 
     name = "recall"
 
+    undefined = "the class has no rows"
+
     def ratio(
         self, hits: NDArray[Any], actual: NDArray[Any], predicted: NDArray[Any]
     ) -> NDArray[np.float64]:
@@ -230,6 +237,8 @@ class F1(_PerClass):
     """
 
     name = "f1"
+
+    undefined = "the class has no rows, and none is predicted as it"
 
     def ratio(
         self, hits: NDArray[Any], actual: NDArray[Any], predicted: NDArray[Any]

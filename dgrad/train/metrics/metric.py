@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,24 @@ from numpy.typing import NDArray
 from dgrad.nn.loss import check_either
 from dgrad.targets import IGNORED
 
-__all__ = ["Metric", "Table", "check_yes_or_no", "per_class"]
+__all__ = ["Metric", "Table", "Undefined", "check_yes_or_no", "mean_of", "per_class"]
+
+
+class Undefined(float):
+    """NaN that says why, in words. What is computed with it is a NaN like any other."""
+
+    reason: str
+
+    def __new__(cls, reason: str) -> Undefined:
+        """NaN, because of `reason`."""
+        made = super().__new__(cls, math.nan)
+        made.reason = reason
+        return made
+
+
+def mean_of(total: float, count: float) -> float:
+    """total / count; Undefined where nothing counts."""
+    return total / count if count else Undefined("no target counts")
 
 
 @dataclass(frozen=True)
@@ -38,8 +56,8 @@ class Metric(ABC):
     """Base of metrics: `update` with raw model outputs, batch after batch, then `result`.
 
     `targets` says what they compare with: class indices, numbers, or any of both;
-    `higher_is_better`, which way they improve. The result is NaN before any row and where a metric
-    is undefined; with number targets, also when an output is NaN.
+    `higher_is_better`, which way they improve. The result is Undefined, a NaN with its reason,
+    before any row and where a metric is undefined; with number targets NaN when an output is.
     `supplied` names constructor parameters that a config leaves to the program: class_names,
     columns (how many number targets a row has), and whatever the loss has as an attribute:
     ignore_index, the class target that does not count (-100); threshold, None or what an output is
@@ -91,10 +109,15 @@ class Metric(ABC):
         return None
 
 
-def per_class(values: NDArray[Any], names: Sequence[str] | None) -> dict[str, float]:
-    """`{"[cat]": 0.5, ...}`; numbers where the classes have no names."""
+def per_class(
+    values: NDArray[Any], names: Sequence[str] | None, undefined: str
+) -> dict[str, float]:
+    """`{"[cat]": 0.5, ...}`; numbers where the classes have no names. undefined: why one is NaN."""
     known = names or [str(i) for i in range(len(values))]
-    return {f"[{name}]": float(value) for name, value in zip(known, values, strict=True)}
+    return {
+        f"[{name}]": Undefined(undefined) if np.isnan(value) else float(value)
+        for name, value in zip(known, values, strict=True)
+    }
 
 
 def check_yes_or_no(targets: NDArray[Any]) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dgrad.registry import Count, metrics, name_of
 from dgrad.targets import IGNORED
-from dgrad.train.metrics.metric import Metric
+from dgrad.train.metrics.metric import Metric, mean_of
 from dgrad.train.metrics.rows import class_rows
 
 __all__ = ["BitsPerCharacter", "ExpectedCalibrationError", "Perplexity"]
@@ -41,7 +41,7 @@ class _Surprise(Metric):
 
     def mean(self) -> float:
         """total / count, in nats."""
-        return self.total / self.count if self.count else math.nan
+        return mean_of(self.total, self.count)
 
 
 @metrics.register("perplexity")
@@ -55,8 +55,9 @@ class Perplexity(_Surprise):
 
     def result(self) -> float:
         """exp of the mean."""
+        mean = self.mean()
         with np.errstate(over="ignore"):
-            return float(np.exp(self.mean()))
+            return float(np.exp(mean)) if self.count else mean
 
 
 @metrics.register("bits_per_character")
@@ -71,7 +72,7 @@ class BitsPerCharacter(_Surprise):
 
     def result(self) -> float:
         """The mean in bits."""
-        return self.mean() / math.log(2)
+        return self.mean() / math.log(2) if self.count else self.mean()
 
 
 @metrics.register("expected_calibration_error")
@@ -109,7 +110,7 @@ class ExpectedCalibrationError(Metric):
 
     def result(self) -> float:
         """The mean over rows."""
-        return float(np.sum(np.abs(self.apart)) / self.rows) if self.rows else math.nan
+        return mean_of(float(np.sum(np.abs(self.apart))), self.rows)
 
 
 def _log_softmax(rows: NDArray[Any]) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dgrad.errors import ShapeError
 from dgrad.registry import metrics, name_of
 from dgrad.targets import IGNORED
-from dgrad.train.metrics.metric import Metric, check_yes_or_no, per_class
+from dgrad.train.metrics.metric import Metric, Undefined, check_yes_or_no, per_class
 from dgrad.train.metrics.rows import class_rows, yes_rows
 
 __all__ = ["ROCAUC", "AveragePrecision"]
@@ -26,6 +26,8 @@ class _Ranking(Metric):
     each against the rest by its probability. Number targets, 1 for yes and 0 or -1 for no: each
     column by its output.
     """
+
+    undefined: ClassVar[str]  # when there is nothing to rank
 
     targets = "any"
     higher_is_better = True
@@ -96,9 +98,17 @@ class _Ranking(Metric):
     def result(self) -> float:
         """The mean over the columns for which it is defined; NaN if there are none."""
         each = self.each()
-        broken = any(np.isnan(scores).any() for scores in self.scores)
         defined = each[~np.isnan(each)]
-        return float(np.mean(defined)) if len(defined) and not broken else math.nan
+        if self._is_broken() or not len(defined):
+            return Undefined(self._reason())
+        return float(np.mean(defined))
+
+    def _is_broken(self) -> bool:
+        return any(np.isnan(scores).any() for scores in self.scores)
+
+    def _reason(self) -> str:
+        """Why a ranking may be NaN."""
+        return "an output is NaN" if self._is_broken() else self.undefined
 
     def values(self) -> dict[str, float]:
         """With average none the macro average, and every class."""
@@ -106,7 +116,9 @@ class _Ranking(Metric):
         if self.average != "none":
             return whole
         each, names = self.each(), self.class_names
-        return whole | per_class(each, names[1:] if names and len(names) == 2 else names)
+        return whole | per_class(
+            each, names[1:] if names and len(names) == 2 else names, self._reason()
+        )
 
 
 @metrics.register("roc_auc")
@@ -120,6 +132,8 @@ class ROCAUC(_Ranking):
     """
 
     name = "roc_auc"
+
+    undefined = "the rows are all of the class, or none is"
 
     def quality(self, scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
         """(rank sum of the positives - its least) / (positives * negatives); Mann & Whitney."""
@@ -143,6 +157,8 @@ class AveragePrecision(_Ranking):
     """
 
     name = "average_precision"
+
+    undefined = "the class has no rows"
 
     def quality(self, scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
         """Of one ranking, NaN without positives."""

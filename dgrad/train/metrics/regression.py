@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgrad.registry import metrics, name_of
-from dgrad.train.metrics.metric import Metric
+from dgrad.train.metrics.metric import Metric, Undefined, mean_of
 from dgrad.train.metrics.rows import number_rows
 
 __all__ = ["MAE", "MSE", "R2", "RMSE"]
@@ -39,7 +39,7 @@ class _Difference(Metric):
 
     def mean(self) -> float:
         """total / count."""
-        return self.total / self.count if self.count else math.nan
+        return mean_of(self.total, self.count)
 
 
 @metrics.register("mae")
@@ -78,7 +78,7 @@ class RMSE(_SquaredDifference):
 
     def result(self) -> float:
         """The root of the mean."""
-        return math.sqrt(self.mean())
+        return math.sqrt(self.mean()) if self.count else self.mean()
 
 
 @metrics.register("r2")
@@ -126,5 +126,5 @@ class R2(Metric):
         """The average over columns."""
         # Not by spread == 0: the mean of equal numbers may be rounded, which leaves a spread.
         if self.rows < 2 or not np.all(self.high > self.low):
-            return math.nan
+            return Undefined("it needs two rows or more, and targets that differ")
         return float(np.mean(1 - self.residual / self.spread))

@@ -154,8 +154,10 @@ def test_further_axes_are_rows(case: Case) -> None:
 @pytest.mark.parametrize("case", EVERY, ids=label)
 def test_E06_undefined_is_nan(case: Case) -> None:
     metric, fresh = new(case), new(case)
-    assert math.isnan(metric.result())
-    assert all(math.isnan(value) for value in metric.values().values())
+    for value in (metric.result(), *metric.values().values()):
+        assert math.isnan(value)
+        assert isinstance(value, metrics.Undefined)
+        assert value.reason
     names = list(metric.values())
     metric.update(case.outputs[:0], case.targets[:0])
     assert math.isnan(metric.result())
@@ -167,6 +169,40 @@ def test_E06_undefined_is_nan(case: Case) -> None:
     assert math.isnan(metric.result())
     equal(fed(metric, case.outputs, case.targets).values(), before)
     equal(fed(fresh, case.outputs, case.targets).values(), before)
+
+
+@pytest.mark.parametrize(
+    ("text", "outputs", "targets", "reason"),
+    [
+        ("accuracy", [[0.0, 1]], [-100], "no target counts"),
+        ("perplexity", [[0.0, 1]], [-100], "no target counts"),
+        ("{precision: micro}", [[np.nan, 1]], [0], "no row is predicted as the class"),
+        ("{recall: micro}", [[0.0, 1]], [-100], "the class has no rows"),
+        ("roc_auc", [[0.0, 1]], [1], "the rows are all of the class, or none is"),
+        ("roc_auc", [[np.nan, 1], [0, 1]], [0, 1], "an output is NaN"),
+        ("average_precision", [[0.0, 1]], [0], "the class has no rows"),
+        ("r2", [1.0, 2], [3.0, 3], "it needs two rows or more, and targets that differ"),
+    ],
+)
+def test_E06_what_is_undefined_says_why(
+    text: str, outputs: list[Any], targets: list[Any], reason: str
+) -> None:
+    found: Any = fed(made(text), np.array(outputs), np.array(targets)).result()
+    assert (math.isnan(found), found.reason) == (True, reason)
+
+
+def test_E06_a_class_that_is_undefined_says_why() -> None:
+    outputs, targets = np.array([[2.0, 1, 0], [0, 1, 0], [0, 1, 0]]), np.array([0, 0, 1])
+    reasons = {
+        "precision": "no row is predicted as the class",
+        "recall": "the class has no rows",
+        "f1": "the class has no rows, and none is predicted as it",
+        "roc_auc": "the rows are all of the class, or none is",
+    }
+    for name, reason in reasons.items():
+        values: Any = fed(made(f"{{{name}: none}}", 3), outputs, targets).values()
+        assert values["[cow]"].reason == reason
+        assert [k for k, v in values.items() if math.isnan(v)] == ["[cow]"]
 
 
 @pytest.mark.parametrize("case", EVERY, ids=label)
