@@ -52,12 +52,10 @@ def _slope_fast(g: Any, x: Any, alpha: float, rate: float, scale: float) -> Any:
         out.fill(0)
         np.minimum(x, out, out=out)
         write_exp(out, rate, out)
-        if limit != scale:
+        if limit != 1 or scale != 1:
             slope = np.empty_like(out)
             write_either(np.greater(x, 0), scale, limit, slope)
             out *= slope
-        elif limit != 1:
-            out *= limit
         out *= g
 
     return filled(write, x, g)
