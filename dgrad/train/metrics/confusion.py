@@ -231,7 +231,7 @@ class F1(_PerClass):
 
     average macro: the mean over the classes that occur among targets or predictions; micro: of the
     sums over classes; none: macro, and each class by itself. A class that is never predicted right
-    has F1 0. A row with a NaN output predicts no class.
+    has F1 0. A row with a NaN output predicts no class. f1_macro is another name of f1.
     outputs: (..., classes) logits, targets: (...) class indices. Or, with a loss of yes and no,
     equal shapes: each column is a class, its rows those of yes; the loss's threshold predicts it.
     """
