@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -22,7 +23,7 @@ from dgrad.train.environment import environment
 from dgrad.train.files import AppendLog
 from dgrad.train.range_test import RangeTest, range_test
 from dgrad.train.run_directory import RunDirectory, find_checkpoint
-from dgrad.train.threads import blas_threads, suited_threads
+from dgrad.train.threads import blas_threads, forward_work, suited_threads
 from dgrad.train.trainer import Progress, Trainer, Watcher, section
 
 __all__ = ["Experiment", "Outcome"]
@@ -142,8 +143,15 @@ class Experiment:
 
     def _threads(self) -> AbstractContextManager[None]:
         """As many BLAS threads as suit training; evaluations use them too, for equal bits."""
-        parameters = sum(p.size for p in self.trainer.parameters)
-        return suited_threads(self.config.train.batch_size, parameters)
+        return suited_threads(self._work)
+
+    @functools.cached_property
+    def _work(self) -> int:
+        """FLOPs of one forward pass of a batch."""
+        inputs = self.trainer.splits["train"].inputs
+        return forward_work(
+            self.trainer.model, inputs[:2], min(self.config.train.batch_size, len(inputs))
+        )
 
     def describe(self) -> str:
         """One line: model, parameters, rows."""

@@ -38,7 +38,7 @@ def gradient_checks(
     experiment = None if config is None else Experiment.build(config)
     named = bool(ops or layers)
     of_ops, of_others = order or 2, order or 1
-    with suited_threads(0, 0):  # what is checked is small
+    with suited_threads(0):  # what is checked is small
         if named or (config is not None and not everything):
             checks = _some(
                 ops if named else _plugged(registry.ops),

@@ -8,14 +8,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
-__all__ = ["flops"]
+from dgrad.core.op import Op
+from dgrad.functional.watching import watching
+
+__all__ = ["counting_flops", "flops"]
 
 Shape = tuple[int, ...]
 Formula = Callable[[Sequence[Shape], Shape], int]
+
+
+def counting_flops(tell: Callable[[int], object]) -> AbstractContextManager[None]:
+    """Within, in this thread, every op that runs tells how many operations its forward took."""
+
+    def count(op: Op, inputs: Sequence[Any], result: Any, seconds: float) -> None:
+        tell(flops(op.name, inputs, result))
+
+    return watching(count)
 
 
 def flops(op: str, inputs: Sequence[Any], result: Any) -> int:

@@ -39,28 +39,33 @@ class _Watcher:
 class _Watchers:
     """All that watch now, of every thread: the first exchanges what ops run, the last restores it.
 
-    `now` is replaced, never changed: a thread that reads it needs no lock.
+    The rules are exchanged for the first that watches backward. `now` is replaced, never changed: a
+    thread that reads it needs no lock.
     """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.now: tuple[_Watcher, ...] = ()
+        self.has_rules = False
         self.undo = ExitStack()
 
     def add(self, watcher: _Watcher) -> None:
-        with self.lock:
-            if not self.now:
-                with ExitStack() as undo:
-                    for name in list(registry.ops):
-                        _exchange_forward(registry.ops[name], undo)
-                        _exchange_rules(registry.ops[name].op, undo)
-                    self.undo = undo.pop_all()
+        wants_rules = watcher.on_backward is not None
+        with self.lock, ExitStack() as undo:
+            calls = [registry.ops[name] for name in list(registry.ops)]
+            for call in calls if not self.now else ():
+                _exchange_forward(call, undo)
+            for call in calls if wants_rules and not self.has_rules else ():
+                _exchange_rules(call.op, undo)
+            self.undo.push(undo.pop_all())
+            self.has_rules |= wants_rules
             self.now = (*self.now, watcher)
 
     def remove(self, watcher: _Watcher) -> None:
         with self.lock:
             self.now = tuple(each for each in self.now if each is not watcher)
             if not self.now:
+                self.has_rules = False
                 self.undo.close()
 
     def free(self) -> list[_Watcher]:
