@@ -145,12 +145,14 @@ class _PerClass(_ByClass):
 
     def count(self, predicted: NDArray[np.intp], actual: NDArray[np.intp]) -> None:
         """Add rows to the counts; each yes is a row of its column's class."""
+        hit = actual == predicted
         if self.threshold is not None:
-            columns = np.arange(self.classes)
-            predicted = np.where(predicted == 1, columns, -1)
-            actual = np.where(actual == 1, columns, -1)
-        hits = actual[(actual == predicted) & (actual >= 0)]
-        for i, rows in enumerate((hits, actual[actual >= 0], predicted[predicted >= 0])):
+            columns = np.broadcast_to(np.arange(self.classes), actual.shape)
+            yes = actual == 1
+            of_class = columns[hit & yes], columns[yes], columns[predicted == 1]
+        else:
+            of_class = actual[hit], actual[:, 0], predicted[predicted >= 0]
+        for i, rows in enumerate(of_class):
             self.counts[i] += np.bincount(rows, minlength=self.classes)
 
     @abstractmethod
