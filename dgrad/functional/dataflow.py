@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +43,9 @@ class Flow:
         self.calls: list[int] = []  # a creation number before each op's node
         self.steps: dict[int, _Step] = {}  # by that number
 
-    def see(self, op: Op, inputs: Sequence[Any], result: Any, seconds: float) -> None:
+    def see(
+        self, op: Op, inputs: Sequence[Any], params: Mapping[str, Any], result: Any, seconds: float
+    ) -> None:
         """Note an op that has run; its node, if it gets one, is the next to be made."""
         self.calls.append(next_seq())
         memory = [id(owner(x)) for x in inputs if isinstance(x, np.ndarray)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -59,7 +59,9 @@ class profile:
     def _row(self, name: str) -> OpProfile:
         return self._rows.setdefault(name, OpProfile(name))
 
-    def _forward(self, op: Op, inputs: Sequence[Any], result: Any, seconds: float) -> None:
+    def _forward(
+        self, op: Op, inputs: Sequence[Any], params: Mapping[str, Any], result: Any, seconds: float
+    ) -> None:
         row = self._row(op.name)
         row.calls += 1
         row.seconds += seconds

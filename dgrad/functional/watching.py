@@ -10,7 +10,7 @@ import copy
 import functools
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -22,7 +22,7 @@ from dgrad.core.op import Op
 
 __all__ = ["watching"]
 
-OnForward = Callable[[Op, Sequence[Any], Any, float], None]
+OnForward = Callable[[Op, Sequence[Any], Mapping[str, Any], Any, float], None]
 OnBackward = Callable[[Any, float], None]
 
 
@@ -79,11 +79,12 @@ _watchers = _Watchers()
 
 @contextmanager
 def watching(on_forward: OnForward, on_backward: OnBackward | None = None) -> Iterator[None]:
-    """Within, in this thread: on_forward(op, inputs, result, seconds) after every op has run.
+    """Within, in this thread: on_forward(op, inputs, params, result, seconds) after an op has run.
 
-    inputs, result: the raw arrays. on_backward(node, seconds): after the rules of a node have run.
-    What an op calls in its turn is part of it, and not told; nor, with on_backward, what a rule
-    calls. Any number of threads may watch at a time, each itself.
+    inputs, result: the raw arrays; params: the static ones that were given. on_backward(node,
+    seconds): after the rules of a node have run. What an op calls in its turn is part of it, and
+    not told; nor, with on_backward, what a rule calls. Any number of threads may watch at a time,
+    each itself.
     """
     watcher = _Watcher(on_forward, on_backward)
     _watchers.add(watcher)
@@ -120,7 +121,7 @@ def _exchange_forward(call: Any, undo: ExitStack) -> None:
         if isinstance(result, np.generic):
             result = np.asarray(result)  # the array that a Tensor will hold
         for each in told:
-            each.on_forward(op, args, result, seconds)
+            each.on_forward(op, args, params, result, seconds)
         return result
 
     undo.callback(exchange, call, exchange(call, measured))

@@ -119,7 +119,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: NonNegative = 1.0) -> Tensor
 def trunc_normal_(
     tensor: Tensor, mean: float = 0.0, std: Positive = 1.0, a: float = -2.0, b: float = 2.0
 ) -> Tensor:
-    """Draw from N(mean, std^2), drawing again what lies outside [a, b].
+    """Draw from N(mean, std^2), drawing again what lies outside [a, b] (Robert 1995, section 1).
 
     Raises ParameterError if a >= b, or if less than one draw in 10,000 would lie inside.
     """
@@ -160,7 +160,10 @@ def ones_(tensor: Tensor) -> Tensor:
 
 @_scheme
 def eye_(tensor: Tensor) -> Tensor:
-    """The identity matrix, so that a linear layer keeps its inputs. Two axes, or ShapeError."""
+    """The identity matrix, so that a linear layer keeps its inputs. Le, Jaitly & Hinton 2015.
+
+    Two axes, or ShapeError.
+    """
     if tensor.ndim != 2:
         raise ShapeError(f"eye needs a weight of two axes, got shape {tensor.shape}; use dirac")
     return _fill(tensor, np.eye(tensor.shape[0], tensor.shape[1]))
@@ -171,7 +174,7 @@ def dirac_(tensor: Tensor, groups: Annotated[int, Range(low=1)] = 1) -> Tensor:
     """1 at the centre of kernel i's own channel i, else 0: a convolution keeps its channels.
 
     tensor: (out, in, ...) of 3 to 5 axes, else ShapeError; groups divides out. In each group the
-    channels beyond the smaller of out / groups and in are 0.
+    channels beyond the smaller of out / groups and in are 0. Zagoruyko & Komodakis 2017.
     """
     if not 3 <= tensor.ndim <= 5:
         raise ShapeError(f"dirac needs a convolution's weight, got shape {tensor.shape}; use eye")

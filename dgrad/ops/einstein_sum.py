@@ -82,6 +82,12 @@ def _spelled(subscripts: str, ndims: tuple[int, ...]) -> tuple[tuple[str, ...], 
     return full, result
 
 
+def index_sizes(subscripts: str, shapes: Sequence[tuple[int, ...]]) -> dict[str, int]:
+    """The length that each letter of an einsum of operands of `shapes` runs over."""
+    terms, _ = _spelled(subscripts, tuple(len(shape) for shape in shapes))
+    return _sizes(terms, shapes)
+
+
 def _sizes(terms: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> dict[str, int]:
     """The length that each letter stands for; an axis of length 1 is stretched to it."""
     sizes: dict[str, int] = {}

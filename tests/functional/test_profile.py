@@ -123,14 +123,15 @@ def test_watching_tells_arrays_and_nodes() -> None:
     forwards: list[tuple[str, list[Any], Any]] = []
     backwards: list[Any] = []
 
-    def on_forward(op: Any, inputs: Any, result: Any, seconds: float) -> None:
+    def on_forward(op: Any, inputs: Any, params: Any, result: Any, seconds: float) -> None:
         forwards.append((op.name, list(inputs), result))
+        assert params == ({} if op.name == "exp" else {"axis": 0})
 
     tell: Callable[..., None] = lambda node, seconds: backwards.append(node)  # noqa: E731
     x = leaf(3)
     with watching(on_forward, tell):
         y = np.exp(x)
-        total = y.sum()
+        total = y.sum(axis=0)
         total.backward()
     assert [name for name, _, _ in forwards] == ["exp", "sum"]
     assert forwards[0][1][0] is x.data
