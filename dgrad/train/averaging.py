@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -53,7 +54,7 @@ class _Piece:
         self.average += self._change
 
 
-class WeightAverage:
+class WeightAverage(ABC):
     """Base of averages: `share` says how far the average of `count` weights goes to the next ones.
 
     The average covers all parameters of `model`. Buffers are not averaged: the model's own are
@@ -80,9 +81,9 @@ class WeightAverage:
         }
         self._named = [(name, p, places[id(p)]) for name, p in model.named_parameters()]
 
+    @abstractmethod
     def share(self, step: int) -> float | None:
         """The share of the weights after `step` updates in the average; None: they are left out."""
-        raise NotImplementedError
 
     def update(self, step: int) -> None:
         """Take the weights after `step` updates into the average."""
