@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -106,6 +107,20 @@ def test_the_optimizer_of_the_readme_trains(tmp_path):
     accuracy = re.search(r"test/accuracy +(\S+)", dgrad("train my.yaml", tmp_path))
     assert accuracy is not None
     assert float(accuracy[1]) > 0.8
+
+
+def test_the_schedule_of_the_readme_draws(tmp_path):
+    plugin(tmp_path, "class Sawtooth(")
+    (tmp_path / "my.yaml").write_text(
+        "plugins: [./plugin.py]\n"
+        f"data: {{csv: {{path: {ROOT / 'data' / 'digits.csv.gz'}, target: label}}}}\n"
+        "model: {layers: [{linear: $data.classes}]}\nloss: cross_entropy\noptimizer: {sgd: 1}\n"
+        "schedule: {sawtooth: {period: 25%, warmup: 2}}\ntrain: {steps: 16}\n",
+        encoding="utf-8",
+    )
+    points = json.loads(dgrad("lr my.yaml --json", tmp_path))["points"]
+    teeth = [1, 0.75, 0.5, 0.25] * 4
+    assert [rate for _, rate in points] == [0.5, 1.0, *teeth[:14]]
 
 
 def test_the_reader_of_the_readme_reads(tmp_path):

@@ -18,7 +18,7 @@ from dgrad.optim.schedules.constant import Constant
 from dgrad.optim.schedules.cosine import Cosine, CosineRestarts
 from dgrad.optim.schedules.decay import Exponential, Linear, Polynomial
 from dgrad.optim.schedules.inverse_sqrt import InverseSqrt
-from dgrad.optim.schedules.length import Length
+from dgrad.optim.schedules.length import NONE, Length
 from dgrad.optim.schedules.one_cycle import OneCycle
 from dgrad.optim.schedules.plateau import Plateau
 from dgrad.optim.schedules.schedule import Schedule
@@ -26,6 +26,7 @@ from dgrad.optim.schedules.step import MultiStep, Step
 from dgrad.optim.schedules.warmup_stable_decay import WarmupStableDecay
 
 __all__ = [
+    "NONE",
     "Chain",
     "Constant",
     "Cosine",
