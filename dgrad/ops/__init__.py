@@ -23,6 +23,7 @@ exponential             exponentials and logarithms
 exponential_unit        elu, celu, selu
 fourier                 discrete Fourier transforms
 gamma                   lgamma and polygamma functions
+gated_recurrent         gru over whole sequences
 gathering               other indices in every row: take_along_axis, gather, put_along_axis
 gelu                    x times the normal distribution function
 group_normalization     groups of channels, each example by itself
@@ -41,12 +42,11 @@ piecewise_activation    relu and its relatives, shrinkage
 powers                  squares, roots, powers, the hypotenuse
 quantiles               median, quantile, percentile
 random                  dropout
-recurrent               cells of recurrent networks
+recurrent               rnn and lstm over whole sequences
+recurrent_cell          one step of rnn, gru and lstm
 reduction               sums, means, extremes, variance, log-sum-exp over axes
 regression_loss         losses of numbers against numbers
 rounding                floor, ceil and their kin
-sequence_gru            gated recurrent units over whole sequences
-sequence_recurrence     recurrent networks over whole sequences
 shape                   reshape, transpose, broadcast_to, flip, roll
 similarity_loss         losses of angles, distances and ranks
 sorting                 sort, topk, extremes with their indices, searchsorted
@@ -84,6 +84,7 @@ from dgrad.ops.exponential import *
 from dgrad.ops.exponential_unit import *
 from dgrad.ops.fourier import *
 from dgrad.ops.gamma import *
+from dgrad.ops.gated_recurrent import *
 from dgrad.ops.gathering import *
 from dgrad.ops.gelu import *
 from dgrad.ops.group_normalization import *
@@ -103,11 +104,10 @@ from dgrad.ops.powers import *
 from dgrad.ops.quantiles import *
 from dgrad.ops.random import *
 from dgrad.ops.recurrent import *
+from dgrad.ops.recurrent_cell import *
 from dgrad.ops.reduction import *
 from dgrad.ops.regression_loss import *
 from dgrad.ops.rounding import *
-from dgrad.ops.sequence_gru import *
-from dgrad.ops.sequence_recurrence import *
 from dgrad.ops.shape import *
 from dgrad.ops.similarity_loss import *
 from dgrad.ops.sorting import *

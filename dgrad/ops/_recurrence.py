@@ -11,18 +11,18 @@ from dgrad.errors import ShapeError
 from dgrad.ops._floats import as_floats
 
 __all__ = [
-    "back",
+    "affine",
+    "affine_gradients",
     "by_step",
     "check_weights",
-    "checked",
-    "earlier",
-    "flat",
+    "checked_sequences",
     "lstm_slopes",
     "lstm_step",
-    "product",
     "quarters",
+    "rows_of_steps",
     "sequences",
     "sigmoid_in_place",
+    "states_before",
 ]
 
 
@@ -58,7 +58,7 @@ def sequences(gates: int, states: int) -> Example:
     return example
 
 
-def checked(name: str, gates: int, x: Any, *rest: Any) -> list[Any]:
+def checked_sequences(name: str, gates: int, x: Any, *rest: Any) -> list[Any]:
     """x, (n, t, i), and the states as arrays of floats. rest: states, then the four weights."""
     x, *states = (np.asarray(as_floats(v)) for v in (x, *rest[:-4]))
     if x.ndim != 3 or not x.shape[1]:
@@ -72,25 +72,27 @@ def by_step(x: Any) -> Any:
     return np.swapaxes(x, 0, 1)
 
 
-def flat(x: Any) -> Any:
+def rows_of_steps(x: Any) -> Any:
     """(t, n, k) -> (t n, k), of arrays or Tensors."""
     t, n, k = np.shape(x)
     return np.reshape(x, (t * n, k))
 
 
-def earlier(h: Any, out: Any) -> Any:
+def states_before(h: Any, out: Any) -> Any:
     """What the steps found: h, then the results of all but the last. (n, t, k) -> (t, n, k)."""
     return np.concatenate([np.expand_dims(h, 0), by_step(out)[:-1]], axis=0)
 
 
-def product(x: Any, weight: Any, bias: Any) -> Any:
+def affine(x: Any, weight: Any, bias: Any) -> Any:
     """x weight^T + bias, of arrays or Tensors."""
     out = np.matmul(x, np.swapaxes(weight, 0, 1))
     return out if bias is None else out + bias
 
 
-def back(g: Any, x: Any, weight: Any, wants_x: bool, wants_w: bool, wants_b: bool) -> list[Any]:
-    """Gradients with respect to x, weight and bias of product; g: (rows, o), x: (rows, i)."""
+def affine_gradients(
+    g: Any, x: Any, weight: Any, wants_x: bool, wants_w: bool, wants_b: bool
+) -> list[Any]:
+    """Gradients with respect to x, weight and bias of affine; g: (rows, o), x: (rows, i)."""
     return [
         np.matmul(g, weight) if wants_x else None,
         np.matmul(np.swapaxes(g, 0, 1), x) if wants_w else None,

@@ -1,4 +1,4 @@
-"""Cases of dgrad/ops/sequence_gru.py."""
+"""Cases of dgrad/ops/gated_recurrent.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.cases.case import *
-from tests.cases.sequence_recurrence import sequences, steps
+from tests.cases.recurrent import sequences, steps
 
 __all__ = ["CASES", "REFERENCES", "TORCH"]
 

@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from dgrad.core.op import op
-from dgrad.ops._recurrence import back, by_step, checked, earlier, flat, product, sequences
+from dgrad.ops._recurrence import (
+    affine,
+    affine_gradients,
+    by_step,
+    checked_sequences,
+    rows_of_steps,
+    sequences,
+    states_before,
+)
 from dgrad.ops.activation import sigmoid
 
 __all__ = ["gru"]
@@ -24,9 +32,10 @@ def gru(x: Any, h: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None
 
     x: (n, t, i), h: (n, k) before the first -> every h_t, (n, t, k). Raises ShapeError.
     """
-    x, h = checked("gru", 3, x, h, w_ih, w_hh, b_ih, b_hh)
+    x, h = checked_sequences("gru", 3, x, h, w_ih, w_hh, b_ih, b_hh)
     gates, b_new = _sums(x, w_ih, b_ih, b_hh)
     _, t, n, k = gates.shape
+    # dtype: FACTORS are of float64, which weights of float16 or float32 are not to become.
     w = np.multiply(_of_gates(w_hh), FACTORS, order="C", dtype=gates.dtype, casting="same_kind")
     sums = np.empty((3, n, k), gates.dtype)
     out, reset = (np.empty((t, n, k), gates.dtype) for _ in range(2))
@@ -66,7 +75,7 @@ def _of_gates(w: Any) -> Any:
 
 def _sums(x: Any, w_ih: Any, b_ih: Any, b_hh: Any) -> tuple[Any, Any]:
     """x w_ih^T and all biases, times FACTORS, (3, t, n, k); but the bias of the state's n, (k,)."""
-    rows, factors = flat(by_step(x)), FACTORS.astype(w_ih.dtype)
+    rows, factors = rows_of_steps(by_step(x)), FACTORS.astype(w_ih.dtype)
     sums = np.matmul(rows, _of_gates(w_ih) * factors)  # (3, t n, k)
     biases = [b.reshape(3, 1, len(b) // 3) * factors for b in (b_ih, b_hh) if b is not None]
     b_new = None
@@ -89,9 +98,9 @@ def _rule(
     out: Any,
     needs: Any,
 ) -> list[Any]:
-    before, k = earlier(h, out), np.shape(h)[1]
-    old = product(before, w_hh, b_hh)
-    given = product(by_step(x), w_ih, b_ih)
+    before, k = states_before(h, out), np.shape(h)[1]
+    old = affine(before, w_hh, b_hh)
+    given = affine(by_step(x), w_ih, b_ih)
     r, z = (sigmoid(given[..., a : a + k] + old[..., a : a + k]) for a in (0, k))
     reset = r * old[..., 2 * k :]
     new = np.tanh(given[..., 2 * k :] + reset)
@@ -107,7 +116,9 @@ def _rule(
         by_h = np.matmul(found[-1], w_hh) + by_h * z[step]
     by_old, each = np.stack(found[::-1]), np.stack(every[::-1])
     by_given = np.concatenate([by_old[..., : 2 * k], each * by_new], axis=-1)
-    hidden = back(flat(by_old), flat(before), w_hh, False, needs[3], needs[5])
+    hidden = affine_gradients(
+        rows_of_steps(by_old), rows_of_steps(before), w_hh, False, needs[3], needs[5]
+    )
     return _gradients(by_given, by_h, hidden, x, w_ih, needs)
 
 
@@ -115,7 +126,9 @@ def _gradients(
     by_given: Any, by_h: Any, hidden: list[Any], x: Any, w_ih: Any, needs: Any
 ) -> list[Any]:
     """All the gradients. by_given: (t, n, 3 k), x: (n, t, i); hidden: of nothing, w_hh, b_hh."""
-    by_x, by_w_ih, by_b_ih = back(flat(by_given), flat(by_step(x)), w_ih, *needs[0:5:2])
+    by_x, by_w_ih, by_b_ih = affine_gradients(
+        rows_of_steps(by_given), rows_of_steps(by_step(x)), w_ih, *needs[0:5:2]
+    )
     if by_x is not None:
         by_x = by_step(np.reshape(by_x, np.shape(by_step(x))))
     return [by_x, by_h, by_w_ih, hidden[1], by_b_ih, hidden[2]]
@@ -154,7 +167,7 @@ def _fast(
     reset: Any,
     needs: Any,
 ) -> list[Any]:
-    before, (t, n, k) = earlier(h, out), reset.shape
+    before, (t, n, k) = states_before(h, out), reset.shape
     by_sums = np.empty((t, n, 3, k), gates.dtype)
     by_new = _slopes(gates, reset, before, by_sums)
     z = gates[1]
@@ -166,7 +179,9 @@ def _fast(
         carried = sums.reshape(n, 3 * k) @ w_hh
         carried += by_h * z[step]
     rows = by_sums.reshape(t, n, 3 * k)
-    hidden = back(flat(rows), flat(before), w_hh, False, needs[3], needs[5])
+    hidden = affine_gradients(
+        rows_of_steps(rows), rows_of_steps(before), w_hh, False, needs[3], needs[5]
+    )
     np.multiply(every, by_new, out=by_sums[:, :, 2])  # r scales the state's sum, not that of x
     return _gradients(rows, carried, hidden, x, w_ih, needs)
 
