@@ -307,6 +307,28 @@ def test_a_plateau_monitors_what_is_measured(tmp_path: Path) -> None:
         built(tmp_path, CLASSES, chain.replace("val/loss", "val/acuracy"))
 
 
+def test_a_plugins_schedule_may_go_by_results(tmp_path: Path) -> None:
+    @schedules.register("last_loss")
+    class LastLoss(Schedule):
+        """The last loss, as the factor."""
+
+        metric = "val/loss"
+
+        def observe(self, value: float, *, step: int, higher_is_better: bool = False) -> None:
+            self.after = lambda since: value  # type: ignore[method-assign]
+
+    trainer = built(tmp_path, CLASSES, "schedule=last_loss")
+    told: list[float] = []
+    trainer.fit(save=lambda tensors, best: told.append(trainer.schedule(9)))
+    assert told[-1] == trainer.evaluate("val")["loss"]
+    assert built(tmp_path, CLASSES, "schedule=last_loss", "data.split.val=0").schedule.metric == (
+        "train/loss"
+    )
+    LastLoss.metric = "val/los"
+    with pytest.raises(ConfigError, match=r'last_loss\.metric: nothing called "val/los"'):
+        built(tmp_path, CLASSES, "schedule=last_loss")
+
+
 def test_settings_come_from_the_config(tmp_path: Path) -> None:
     more = ["train.clip_norm=2", "train.early_stop={metric: val/accuracy, patience: 4}"]
     settings = built(tmp_path, CLASSES, *more).settings

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -208,6 +209,23 @@ def test_the_thread_count_is_recorded_and_comes_back(run: Run) -> None:
     assert stored["blas_threads"] == (before if chosen or before is None else 1)
     experiment.evaluate("test")
     assert blas_threads() == before
+
+
+@pytest.mark.parametrize(("size", "rows"), [(16, 16), (500, 45)])  # there are 45 to train on
+def test_the_threads_suit_the_flops_of_a_batch(
+    size: int, rows: int, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def suited(work: int) -> AbstractContextManager[None]:
+        asked.append(work)
+        return nullcontext()
+
+    monkeypatch.setattr("dgrad.config.experiment.suited_threads", suited)
+    experiment, _, _ = run(CLASSES, "train.epochs=1", f"train.batch_size={size}")
+    experiment.evaluate("test")
+    row = 8 * (2 * 3 + 1) + 8 + 3 * (2 * 8 + 1)  # linear, relu, linear
+    assert asked == [rows * row, rows * row]
 
 
 def test_the_rows_of_an_evaluation_are_configured(run: Run) -> None:
