@@ -11,6 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dgrad.config.catalog import KINDS
+from dgrad.config.document import register_shipped
+
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
@@ -141,3 +144,12 @@ def test_the_readme_holds_the_two_commands():
     assert "pip install . && dgrad train configs/digits_mlp.yaml\n" in TEXT
     assert "<!-- test command -->\n```sh\npip install '.[test]' && pytest\n```" in TEXT
     assert "@@" not in TEXT
+
+
+def test_the_list_of_components_is_whole():
+    register_shipped()
+    (block,) = (b for b in re.findall(r"```text\n(.*?)```", TEXT, re.DOTALL) if "initialisers" in b)
+    for kind, known in KINDS.items():
+        if kind != "ops":
+            (text,) = re.findall(rf"^{kind} (.*?)(?=^\S|\Z)", block, re.DOTALL | re.MULTILINE)
+            assert sorted(set(re.findall(r"[a-z_0-9]+", text)) & set(known)) == known.names(), kind
