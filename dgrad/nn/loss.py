@@ -23,6 +23,7 @@ class Loss(Module):
     """
 
     targets: ClassVar[Literal["classes", "numbers"]]
+    means: ClassVar[tuple[str, ...]] = ("mean",)  # the reductions that average
     applies: ClassVar[tuple[str, ...]] = ()  # layers whose work it does itself, the very one first
     takes: ClassVar[str | None] = None  # the layer whose results it takes
     threshold: ClassVar[float | None] = None  # an output above it says yes, which the target 1 is

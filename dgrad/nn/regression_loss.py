@@ -94,6 +94,7 @@ class KLDivLoss(_NumberLoss):
     itself, by the rows. Equal shapes -> a scalar, or that shape for "none".
     """
 
+    means = ("mean", "batchmean")
     takes = "log_softmax"
 
     def __init__(
