@@ -79,11 +79,11 @@ CASES = {
             encoder,
         ),
         Case(
-            "{transformer_block: {nhead: 4, dim_feedforward: 5, dropout: 0.0, kv_heads: 2, "
+            "{transformer_block: {nhead: 2, dim_feedforward: 5, dropout: 0.0, kv_heads: 1, "
             "rotary: true, rotary_base: 30.0, causal: true}}",
             ((2, 4, 8),),
             rotary_encoder,
-            state=repeated(2, 4, 8),
+            state=repeated(1, 2, 8),
         ),
     ],
     "transformer_decoder_block": [
