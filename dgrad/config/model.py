@@ -30,7 +30,7 @@ from dgrad.nn.module import Module, Parameter, evaluating
 
 __all__ = ["ModelBuilder", "build_model", "refuse_lone_row", "without_gradient"]
 
-MOST_LAYERS = 20_000  # repeats within repeats multiply
+MOST_LAYERS = 5_000  # repeats within repeats multiply; 96 blocks of GPT-3 have about 1,000
 
 
 def build_model(config: Config, rows: np.ndarray) -> tuple[Module, Tensor]:
