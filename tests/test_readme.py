@@ -153,3 +153,13 @@ def test_the_list_of_components_is_whole():
         if kind != "ops":
             (text,) = re.findall(rf"^{kind} (.*?)(?=^\S|\Z)", block, re.DOTALL | re.MULTILINE)
             assert sorted(set(re.findall(r"[a-z_0-9]+", text)) & set(known)) == known.names(), kind
+
+
+def test_the_graph_of_layers_is_a_config(tmp_path):
+    first, graph = (b for b in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL) if "model:" in b)
+    head, tail = re.split(r"^model:.*?(?=^loss:)", first, flags=re.DOTALL | re.MULTILINE)
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    path = tmp_path / "configs" / "graph.yaml"
+    path.write_text(head + graph + tail, encoding="utf-8")
+    assert dgrad(f"check {path}", tmp_path).endswith("no errors\n")
