@@ -43,19 +43,20 @@ class PlainLines:
         self._stream = stream
         self._over = threading.Event()
         self._printed = time.monotonic()
+        self._hidden: tuple[str, ...] = ()
 
     def started(self, trainer: Trainer) -> None:
         """Begin the heartbeat."""
+        self._hidden = _not_counted(trainer)
         threading.Thread(target=self._beat, args=(trainer,), daemon=True).start()
 
     def _beat(self, trainer: Trainer) -> None:
         while not self._over.wait(1.0):
             if time.monotonic() - self._printed >= HEARTBEAT_SECONDS:
                 progress = trainer.progress
-                self._print(
-                    f"epoch={progress.epoch} step={progress.step}/{trainer.total_steps} "
-                    f"batch/loss={progress.loss:.4g}"
-                )
+                epoch = "" if self._hidden else f"epoch={progress.epoch} "
+                step = f"step={progress.step}/{trainer.total_steps}"
+                self._print(f"{epoch}{step} batch/loss={progress.loss:.4g}")
 
     def _print(self, line: str) -> None:
         self._printed = time.monotonic()
@@ -63,7 +64,7 @@ class PlainLines:
 
     def evaluated(self, record: Mapping[str, Any], seconds: float) -> None:
         """Print the record."""
-        self._print(value_line(record))
+        self._print(value_line({k: v for k, v in record.items() if k not in self._hidden}))
 
     def warned(self, text: str) -> None:
         """Print it."""
@@ -129,9 +130,11 @@ class LiveDisplay:
         self._stream = stream
         self._bar: Progress | None = None
         self._columns: list[str] = []
+        self._hidden: tuple[str, ...] = ()
 
     def started(self, trainer: Trainer) -> None:
         """Show the bar."""
+        self._hidden = ("lr", *_not_counted(trainer))
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -172,7 +175,8 @@ class LiveDisplay:
             return
         self._bar.refresh()  # else it would be drawn again as it was some time before
         shown = _fitting(
-            {k: v for k, v in record.items() if k != "lr"}, self._bar.console.size.width
+            {k: v for k, v in record.items() if k not in self._hidden},
+            self._bar.console.size.width,
         )
         widths = [max(len(name), 8) for name in shown]
         if list(shown) != self._columns:
@@ -204,9 +208,14 @@ class LiveDisplay:
 
 
 def _epoch(trainer: Trainer) -> str:
-    """The epoch at hand, of how many: of a number of steps the last may be a part of one."""
-    whole = -(-trainer.total_steps // len(trainer.batches))
-    return f"epoch {min(trainer.progress.epoch + 1, whole)}/{whole}"
+    """The epoch at hand, of how many; "steps" where the run counts steps."""
+    whole = trainer.settings.epochs
+    return "steps" if whole is None else f"epoch {min(trainer.progress.epoch + 1, whole)}/{whole}"
+
+
+def _not_counted(trainer: Trainer) -> tuple[str, ...]:
+    """What rows of a run leave out: epochs, where it counts steps."""
+    return ("epoch",) if trainer.settings.epochs is None else ()
 
 
 def _fitting(record: Mapping[str, Any], width: int) -> dict[str, Any]:
