@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dgrad.config import yaml
 from dgrad.config.marks import COMMAND_LINE, Mark, problem, quote, refuse
+from dgrad.config.training import later_alone
 from dgrad.config.tree import Entry, Mapping, Node, Scalar
 from dgrad.errors import ConfigError
 from dgrad.registry import readers
@@ -44,7 +45,8 @@ def _extended(tree: Mapping, files: tuple[str, ...]) -> Mapping:
         refuse("C22", node.mark, f"{KEY}: more than {_DEEPEST} configs extend each other")
     name = os.path.join(os.path.dirname(node.mark.file), node.value)  # as the user would find it
     base = yaml.parse(_text(name, path, node.mark), name, Path(path).parent)
-    return _merged(_extended(base, (*files, path)), own)
+    merged = _merged(_extended(base, (*files, path)), own)
+    return later_alone(merged, lambda entry: entry.key_mark.source is node.mark.source)
 
 
 def _text(name: str, path: str, mark: Mark) -> str:

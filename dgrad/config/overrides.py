@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from dgrad.config.marks import COMMAND_LINE, Mark, Problems, Source, quote, refuse, suggest
+from dgrad.config.training import later_alone
 from dgrad.config.tree import Entry, Mapping, Node, Scalar, Sequence
 from dgrad.config.yaml import check_characters, parse_value
 from dgrad.errors import ConfigError
@@ -17,8 +19,9 @@ __all__ = ["apply_overrides"]
 def apply_overrides(tree: Mapping, arguments: Iterable[str], problems: Problems) -> Mapping:
     """A tree with each argument applied in turn; those that cannot be applied are C25 problems.
 
-    `a.b=value` sets, `~a.b` removes, a number picks an item of a list. A key that the file does
-    not hold is put in, so that the schema accepts its defaults and refuses its unknown keys.
+    `a.b=value` sets, `~a.b` removes, a number picks an item of a list, also as `a[0]`. A key that
+    the file does not hold is put in, so that the schema accepts its defaults and refuses its
+    unknown keys. What excludes a key of the file, as train.steps does train.epochs, replaces it.
     """
     arguments = tuple(arguments)
     source = Source(COMMAND_LINE, arguments, Path.cwd())
@@ -27,10 +30,12 @@ def apply_overrides(tree: Mapping, arguments: Iterable[str], problems: Problems)
             tree = _applied(tree, argument, source, line)
         except ConfigError as error:
             problems.extend(error.problems)
-    return tree
+    return later_alone(tree, lambda entry: entry.key_mark.file == COMMAND_LINE)
 
 
 _Step = tuple[str, Mark]  # one name of a dotted path, and where it stands
+_INDEX = re.compile(r"\[([0-9]+)\]")
+_ITEM = re.compile(rf"([^\[\]]+)(?:{_INDEX.pattern})+")  # layers[2]: as messages call layers.2
 
 
 def _applied(tree: Mapping, argument: str, source: Source, line: int) -> Mapping:
@@ -57,7 +62,14 @@ def _steps(path: str, source: Source, line: int, start: int) -> list[_Step]:
         mark = Mark(source, line, start + 1, max(1, len(name)))
         if not name or name != name.strip():
             refuse("C25", mark, f"a name is missing in {quote(path)}", "write it as train.epochs=5")
-        steps.append((name, mark))
+        item = _ITEM.fullmatch(name)
+        if item is None:
+            steps.append((name, mark))
+        else:
+            steps.append((item[1], Mark(source, line, start + 1, len(item[1]))))
+            indices = _INDEX.finditer(name)
+            places = ((each[1], start + 1 + each.start(1)) for each in indices)
+            steps += [(each, Mark(source, line, at, len(each))) for each, at in places]
         start += len(name) + 1
     return steps
 

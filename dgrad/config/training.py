@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from dgrad.config.marks import quote
+from dgrad.config.tree import Entry, Mapping, Scalar
 from dgrad.errors import ParameterError
 from dgrad.optim.schedules import Length
 from dgrad.registry import Count, Positive, Range
@@ -13,6 +15,29 @@ from dgrad.registry import Count, Positive, Range
 __all__ = ["EMA", "SWA", "Checkpointing", "EarlyStop", "Evaluation", "Every", "Train"]
 
 EPOCHS = 10  # where neither epochs nor steps are given
+EXCLUSIVE = (("epochs", "steps"), ("ema", "swa"))  # of which a run has one
+
+
+def later_alone(tree: Mapping, is_later: Callable[[Entry], bool]) -> Mapping:
+    """`tree`, its `train` without what another key that was written later replaces.
+
+    is_later: of an entry, as on the command line after a file. `train.steps=9` then takes the
+    place of the file's epochs.
+    """
+    train = tree.entries.get("train")
+    if train is None or not isinstance(train.value, Mapping):
+        return tree
+    entries = dict(train.value.entries)
+    for pair in (*EXCLUSIVE, *((b, a) for a, b in EXCLUSIVE)):
+        earlier, later = (entries.get(key) for key in pair)
+        if earlier and later and is_later(later) and not is_later(earlier) and _is_given(later):
+            del entries[pair[0]]
+    changed = Entry(train.key_mark, Mapping(entries, train.value.mark))
+    return Mapping({**tree.entries, "train": changed}, tree.mark)
+
+
+def _is_given(entry: Entry) -> bool:
+    return not isinstance(entry.value, Scalar) or entry.value.value is not None
 
 
 class Every(Length):
@@ -116,7 +141,7 @@ class Train:
     def __post_init__(self) -> None:
         if self.epochs is None and self.steps is None:
             object.__setattr__(self, "epochs", EPOCHS)  # so that it shows in the resolved config
-        for one, other in (("epochs", "steps"), ("ema", "swa")):
+        for one, other in EXCLUSIVE:
             if getattr(self, one) is not None and getattr(self, other) is not None:
                 raise ValueError(f"train takes {one} or {other}, not both; ~train.{one} removes it")
 

@@ -71,6 +71,15 @@ def test_the_same_component_is_merged_another_one_replaces(
     assert bare.arguments["weight_decay"] == 0
 
 
+def test_what_excludes_another_key_replaces_it(extending: Callable[..., Config]) -> None:
+    config = extending("train: {steps: 7}\n")
+    assert (config.train.epochs, config.train.steps) == (None, 7)
+    config = extending("train: {steps: 7}\n", "train.epochs=2")
+    assert (config.train.epochs, config.train.steps) == (2, None)
+    config = extending("", "train.steps=null")
+    assert (config.train.epochs, config.train.steps) == (5, None)
+
+
 def test_paths_start_at_the_file_that_names_them(
     extending: Callable[..., Config], tmp_path: Path
 ) -> None:
