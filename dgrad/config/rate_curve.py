@@ -12,6 +12,7 @@ from dgrad.config.data import load_data, read_data
 from dgrad.config.document import Config
 from dgrad.config.settings import steps_per_epoch
 from dgrad.config.values import Reference, leaves
+from dgrad.errors import ConfigError
 from dgrad.optim.schedules import Length
 
 __all__ = ["RateCurve", "rate_curve"]
@@ -50,6 +51,11 @@ def rate_curve(config: Config) -> RateCurve:
     )
     note = getattr(schedule, "note", "")  # a plugin's may be any function
     factors = np.array([schedule(step) for step in range(total)], np.float64)
+    wrong = np.flatnonzero(~(np.isfinite(factors) & (factors >= 0)))
+    if len(wrong):
+        first = wrong[0]
+        text = f"gives no usable rate from step {first + 1} on: {factors[first]:g} times the lr"
+        raise ConfigError([config.schedule.problem(text, fault="T07")])
     return RateCurve(factors, groups, per_epoch, getattr(schedule, "warmup", 0), note)
 
 

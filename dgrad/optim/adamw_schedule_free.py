@@ -58,7 +58,8 @@ class AdamWScheduleFree(Optimizer):
 
     def prepare(self, state: State, group: Mapping[str, Any]) -> None:
         """Add r^2 to the sum."""
-        state.scalars["weight_sum"] += _rate(state.step, group) ** 2
+        rate = _rate(state.step, group)
+        state.scalars["weight_sum"] += rate * rate  # not **, which raises where this is inf
 
     def update(self, p: np.ndarray, g: np.ndarray, state: State, group: Mapping[str, Any]) -> None:
         """One step of the formula above; p is y."""

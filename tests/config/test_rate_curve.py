@@ -111,3 +111,9 @@ def test_C22_a_warm_up_that_is_too_long_has_its_place(tmp_path: Path) -> None:
     (problem,) = e.value.problems
     line = text.splitlines()[problem.line - 1]
     assert line[problem.column - 1 :] == "4 epochs}}"
+
+
+def test_T07_a_rate_too_large_for_a_float_is_told_at_the_schedule(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no usable rate from step 3 on: inf") as caught:
+        curve(tmp_path, "schedule={exponential: {gamma: 1e200}}")
+    assert (caught.value.fault, caught.value.problems[0].column) == ("T07", 11)

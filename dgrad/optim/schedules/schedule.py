@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -40,10 +41,13 @@ class Schedule:
         self.warmup = self.steps("warmup", warmup, least=0)
 
     def __call__(self, step: int) -> float:
-        """The factor of the lr after `step` updates."""
+        """The factor of the lr after `step` updates; inf where it is too large for a float."""
         if step < self.warmup:
             return (step + 1) / self.warmup
-        return self.after(step - self.warmup)
+        try:
+            return self.after(step - self.warmup)
+        except OverflowError:
+            return math.inf
 
     def after(self, step: int) -> float:
         """The factor, `step` steps after the warm-up."""
