@@ -257,7 +257,8 @@ def from_text(
     register_shipped()
     path = Path(path)
     problems = Problems()
-    tree = yaml.parse(text, str(path), path.absolute().parent)
+    limits = None if plugins is None else yaml.STORED
+    tree = yaml.parse(text, str(path), path.absolute().parent, limits)
     if plugins is None:  # what a checkpoint holds is whole
         tree = extended(tree, path)
     tree = apply_overrides(tree, overrides, problems)
@@ -274,7 +275,10 @@ def from_text(
         wired = wire(model.layers, problems, functools.partial(mentions, optimizer))
         arguments["model"] = dataclasses.replace(model, layers=wired)
     problems.raise_if_any()
-    return Config(**arguments, path=path, text=text, tree=tree)
+    config = Config(**arguments, path=path, text=text, tree=tree)
+    model = tree.entries["model"]
+    yaml.check_stored(config.resolved(), model.key_mark)
+    return config
 
 
 def register_shipped() -> None:

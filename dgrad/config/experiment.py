@@ -251,7 +251,7 @@ def _stored_config(
 ) -> Config:
     """The config that the checkpoint at `path` carries, changed by `overrides`."""
     place = path.with_suffix(".yaml")  # what errors call the text inside the checkpoint
-    named = yaml.plain(yaml.parse(text, str(place))).get("plugins")
+    named = yaml.plain(yaml.parse(text, str(place), limits=yaml.STORED)).get("plugins")
     if isinstance(named, list) and named and not plugins:
         options = " ".join(f"--plugin {each}" for each in named)
         raise CheckpointError(

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from yaml import events
 from yaml.error import MarkedYAMLError, YAMLError
@@ -23,12 +23,34 @@ from dgrad.config.marks import Mark, Problems, Source, quote, refuse, suggest
 from dgrad.config.tree import Entry, Mapping, Node, Scalar, Sequence, dump, plain, scalar
 from dgrad.errors import ConfigError
 
-__all__ = ["check_characters", "dump", "parse", "parse_value", "plain", "read", "read_text"]
+__all__ = [
+    "STORED",
+    "Limits",
+    "check_characters",
+    "check_stored",
+    "dump",
+    "parse",
+    "parse_value",
+    "plain",
+    "read",
+    "read_text",
+]
 
 MAX_BYTES = 2**20
-MAX_DEPTH = 32
 MAX_ALIASES = 100
-MAX_NODES = 10_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How deep a config may nest, and how many values it may expand to."""
+
+    depth: int = 32
+    nodes: int = 10_000
+
+
+STORED = Limits(100, 100_000)
+"""Of a resolved config, in which blocks and every default stand written out."""
+
 
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # as PyYAML counts them
 _REFUSED = re.compile(
@@ -72,10 +94,10 @@ def read_text(path: str | Path) -> str:
         refuse("C18", mark, message, "save the file with the encoding UTF-8")
 
 
-def parse(text: str, name: str, base: Path | None = None) -> Mapping:
+def parse(text: str, name: str, base: Path | None = None, limits: Limits | None = None) -> Mapping:
     """The mapping that `text` holds; `name` is shown as its file, `base` is by default the cwd."""
     source = Source(name, tuple(_LINE_BREAK.split(text)), base or Path.cwd())
-    root = _tree(text, source)
+    root = _tree(text, source, limits=limits or Limits())
     start = Mark(source, 1, 1) if root is None else root.mark
     if root is None or (isinstance(root, Scalar) and root.value is None):
         refuse("C17", start, "the config is empty", 'it must be a mapping, such as "seed: 0"')
@@ -101,6 +123,23 @@ def parse_value(argument: str, start: int, source: Source, line: int) -> Node:
         refuse("C10", mark, *_too_large(text))
 
 
+def check_stored(data: Any, mark: Mark) -> None:
+    """Raise ConfigError C13 or C12 at `mark` if resolved data are more than `STORED` allows."""
+    level, count, depth = [data], 1, 1
+    while level:
+        below = [each for value in level for each in _inside(value)]
+        count, depth = count + len(below), depth + 1
+        if depth > STORED.depth or count > STORED.nodes:
+            message = "the model is too deep or too large once its blocks are written out"
+            limits = f"{STORED.depth} levels, {STORED.nodes:,} values"
+            refuse("C13", mark, message, f"at most {limits}: write repeat for equal layers")
+        level = below
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
 def check_characters(text: str, source: Source, line: int = 1) -> None:
     """Refuse control characters, surrogates and byte order marks (C18)."""
     if bad := _REFUSED.search(text):
@@ -110,10 +149,10 @@ def check_characters(text: str, source: Source, line: int = 1) -> None:
         refuse("C18", mark, message, 'write it as an escape in double quotes, such as "\\x1b"')
 
 
-def _tree(text: str, source: Source, line: int = 1) -> Node | None:
+def _tree(text: str, source: Source, line: int = 1, limits: Limits = Limits()) -> Node | None:
     """The tree of the only document in `text`, whose first line is line `line` of the source."""
     check_characters(text, source, line)
-    builder = _Builder(source, line)
+    builder = _Builder(source, line, limits)
     for event in _events(text, builder):
         builder.feed(event)
     builder.problems.raise_if_any()
@@ -184,8 +223,9 @@ class _Open:
 class _Builder:
     """Builds the tree from events without recursion, counting what it would expand to."""
 
-    def __init__(self, source: Source, line: int) -> None:
+    def __init__(self, source: Source, line: int, limits: Limits) -> None:
         self.problems = Problems()
+        self._limits = limits
         self.root: Node | None = None
         self._source = source
         self._line = line
@@ -314,13 +354,15 @@ class _Builder:
             top.key = None
 
     def _check_depth(self, height: int, mark: Mark) -> None:
-        if len(self._open) + height > MAX_DEPTH:
-            self.refuse("C13", mark, f"lists and mappings nest deeper than {MAX_DEPTH} levels")
+        most = self._limits.depth
+        if len(self._open) + height > most:
+            self.refuse("C13", mark, f"lists and mappings nest deeper than {most} levels")
 
     def _count(self, size: int, mark: Mark) -> None:
         self._nodes += size
-        if self._nodes > MAX_NODES:
-            self.refuse("C12", mark, f"the config expands to more than {MAX_NODES:,} values")
+        if self._nodes > self._limits.nodes:
+            most = f"{self._limits.nodes:,}"
+            self.refuse("C12", mark, f"the config expands to more than {most} values")
 
 
 def _too_large(text: str) -> tuple[str, str]:

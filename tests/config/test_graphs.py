@@ -450,6 +450,28 @@ def test_C12_blocks_within_blocks_do_not_explode(tmp_path: Path) -> None:
     assert (found.fault, "32 deep" in found.message) == ("C12", True)
 
 
+def test_C29_a_deep_or_long_model_comes_back_from_its_checkpoint(tmp_path: Path) -> None:
+    chain = "".join(f"    b{i}: {{layers: [{{residual: [b{i + 1}]}}]}}\n" for i in range(7))
+    deep = f"  blocks:\n{chain}    b7: {{layers: [{{linear: 3}}]}}\n  layers: [b0, {{linear: 3}}]\n"
+    long = "  layers:\n" + "    - linear: 3\n" * 1200
+    for model in (deep, long):
+        config = load(write_toy(tmp_path, CONFIG + model))
+        again = from_text(dump(config.resolved()), config.path, plugins=())
+        assert again == config
+
+
+def test_C13_what_a_checkpoint_could_not_hold_is_refused_before(tmp_path: Path) -> None:
+    chain = "".join(
+        f"    b{i}: {{layers: [{{residual: [{{residual: [{{residual: [b{i + 1}]}}]}}]}}]}}\n"
+        for i in range(12)
+    )
+    deep = (
+        f"  blocks:\n{chain}    b12: {{layers: [{{linear: 3}}]}}\n  layers: [b0, {{linear: 3}}]\n"
+    )
+    found = problem(tmp_path, deep)
+    assert (found.fault, "too deep or too large" in found.message) == ("C13", True)
+
+
 def test_C24_repeats_within_repeats_do_not_explode(tmp_path: Path) -> None:
     inner = "{repeat: {times: 1000000000, layers: [{repeat: {times: 1000, layers: [tanh]}}]}}"
     found = problem(tmp_path, f"  layers: [{inner}, {{linear: 3}}]\n")
