@@ -198,3 +198,4 @@ class DtypeError(DgradError, TypeError):
     """An array holds the wrong kind of numbers for what is asked of it."""
 
     exit_code = 2
+    default_fault = "C23"

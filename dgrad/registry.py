@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 __all__ = [
     "Count",
+    "Epsilon",
     "Fraction",
     "LayerList",
     "NonNegative",
@@ -82,6 +83,7 @@ class LayerList:
 
 
 Positive = Annotated[float, Range(low=0, low_open=True, high_open=True)]
+Epsilon = Annotated[float, Range(low=0, high=1, low_open=True)]  # not a size put in its place
 NonNegative = Annotated[float, Range(low=0, high_open=True)]
 Fraction = Annotated[float, Range(low=0, high=1, high_open=True)]
 Count = Annotated[int, Range(low=1)]

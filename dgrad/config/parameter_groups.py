@@ -126,7 +126,7 @@ def _check_patterns(config: Config, named: list[_Named]) -> None:
     """Raises ConfigError for each pattern that no parameter matches, at its place."""
     problems = Problems()
     for where, pattern, mark in _written(config):
-        if any(each.is_meant(pattern) for each in named):
+        if pattern and any(each.is_meant(pattern) for each in named):
             continue
         names = [each.name for each in named]
         words = {part for each in named for part in (*each.name.split("."), each.kind) if part}

@@ -156,7 +156,7 @@ class _List:
             there = f"there is: {', '.join([PREVIOUS, *self.inputs, *known])}"
             hint = f"{suggest(text, [PREVIOUS, INPUT, *known])}   {there}".strip()
             self._note(layer, name, f"no layer before it has the id {quote(text)}", hint)
-        elif way := self._way(number, i):
+        elif (way := self._way(number, i)) and name in layer.sources:
             hint = "a network cannot go in circles: take an earlier layer"
             self._note(layer, name, f"a cycle: {' -> '.join([*way, way[0]])}", hint)
         else:

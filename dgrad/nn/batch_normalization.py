@@ -14,7 +14,7 @@ from dgrad.errors import ShapeError
 from dgrad.nn.input_shapes import channels_of, show_sizes
 from dgrad.nn.layer_normalization import weight_and_bias
 from dgrad.nn.module import Module
-from dgrad.registry import Count, Positive, Range, layers
+from dgrad.registry import Count, Epsilon, Range, layers
 
 __all__ = ["BatchNorm", "BatchNorm1d", "BatchNorm2d"]
 
@@ -41,7 +41,7 @@ class BatchNorm(Module):
     def __init__(
         self,
         num_features: Count,
-        eps: Positive = 1e-5,
+        eps: Epsilon = 1e-5,
         momentum: Annotated[float, Range(0, 1)] | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,

@@ -35,6 +35,8 @@ class _ClassLoss(Loss):
         self.ignore_index = ignore_index
         if self.weight is not None and self.weight.ndim != 1:
             raise ParameterError(name_of(type(self)), "weight", "a number for each class", weight)
+        if self.weight is not None and self.weight.size and not self.weight.any():
+            raise ParameterError(name_of(type(self)), "weight", "> 0 for some class", weight)
 
     def weight_of(self, targets: np.ndarray) -> float:
         """The number of targets that count, or the sum of their classes' weights."""
@@ -89,6 +91,10 @@ class CrossEntropyLoss(_ClassLoss):
     ) -> None:
         super().__init__(weight, ignore_index, reduction)
         self.label_smoothing = label_smoothing
+        if label_smoothing and self.weight is not None and not self.weight.all():
+            # A batch of classes that weigh 0 would have a loss, by smoothing, and no weight.
+            expected = "> 0 for every class where label_smoothing is used"
+            raise ParameterError("cross_entropy", "weight", expected, weight)
 
     def forward(self, outputs: Any, targets: Any) -> Tensor:
         """outputs: (..., classes), targets: (...) or (..., classes) -> scalar."""

@@ -12,7 +12,7 @@ from dgrad.errors import ParameterError, ShapeError
 from dgrad.nn.input_shapes import channels_of, show_sizes, with_batch
 from dgrad.nn.layer_normalization import weight_and_bias
 from dgrad.nn.module import Module
-from dgrad.registry import Count, Positive, layers
+from dgrad.registry import Count, Epsilon, layers
 
 __all__ = ["GroupNorm", "InstanceNorm", "InstanceNorm1d", "InstanceNorm2d"]
 
@@ -28,7 +28,7 @@ class GroupNorm(Module):
     inferred: ClassVar[tuple[str, ...]] = ("num_channels",)
 
     def __init__(
-        self, num_groups: Count, num_channels: Count, eps: Positive = 1e-5, affine: bool = True
+        self, num_groups: Count, num_channels: Count, eps: Epsilon = 1e-5, affine: bool = True
     ) -> None:
         super().__init__()
         if num_channels % num_groups:
@@ -70,7 +70,7 @@ class InstanceNorm(Module):
     inferred: ClassVar[tuple[str, ...]] = ("num_features",)
     places: ClassVar[tuple[int, ...]] = (1, 2)
 
-    def __init__(self, num_features: Count, eps: Positive = 1e-5, affine: bool = False) -> None:
+    def __init__(self, num_features: Count, eps: Epsilon = 1e-5, affine: bool = False) -> None:
         super().__init__()
         self.num_features = num_features
         self.eps = eps

@@ -105,7 +105,9 @@ def _fill(tensor: Tensor, values: Any) -> Tensor:
 
 @_scheme
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
-    """Draw from U(a, b)."""
+    """Draw from U(a, b). Raises ParameterError if a > b."""
+    if a > b:
+        raise ParameterError("uniform", "b", f"at least a = {a}", b)
     return _fill(tensor, _draw().uniform(a, b, tensor.shape))
 
 

@@ -12,7 +12,7 @@ from dgrad.core.tensor import get_default_dtype
 from dgrad.errors import ShapeError
 from dgrad.nn.input_shapes import show_sizes
 from dgrad.nn.module import Module, Parameter
-from dgrad.registry import Count, Positive, layers
+from dgrad.registry import Count, Epsilon, layers
 
 __all__ = ["LayerNorm", "RMSNorm", "weight_and_bias"]
 
@@ -71,7 +71,7 @@ class LayerNorm(_OverFeatures):
     def __init__(
         self,
         normalized_shape: Count | Sequence[Count],
-        eps: Positive = 1e-5,
+        eps: Epsilon = 1e-5,
         elementwise_affine: bool = True,
         bias: bool = True,
     ) -> None:
@@ -102,7 +102,7 @@ class RMSNorm(_OverFeatures):
     def __init__(
         self,
         normalized_shape: Count | Sequence[Count],
-        eps: Positive | None = None,
+        eps: Epsilon | None = None,
         elementwise_affine: bool = True,
     ) -> None:
         super().__init__(normalized_shape, eps, elementwise_affine, False)

@@ -15,7 +15,7 @@ from dgrad.nn.layer_normalization import LayerNorm
 from dgrad.nn.linear import Linear
 from dgrad.nn.module import Module
 from dgrad.nn.sequence import steps_and_width
-from dgrad.registry import Count, Fraction, Positive, layers
+from dgrad.registry import Count, Epsilon, Fraction, Positive, layers
 
 __all__ = ["TransformerDecoderLayer", "TransformerEncoderLayer"]
 
@@ -79,7 +79,7 @@ class TransformerEncoderLayer(_TransformerLayer):
         dim_feedforward: Count = 2048,
         dropout: Fraction = 0.1,
         activation: Activation = "relu",
-        layer_norm_eps: Positive = 1e-5,
+        layer_norm_eps: Epsilon = 1e-5,
         norm_first: bool = False,
         bias: bool = True,
         *,
@@ -145,7 +145,7 @@ class TransformerDecoderLayer(_TransformerLayer):
         dim_feedforward: Count = 2048,
         dropout: Fraction = 0.1,
         activation: Activation = "relu",
-        layer_norm_eps: Positive = 1e-5,
+        layer_norm_eps: Epsilon = 1e-5,
         norm_first: bool = False,
         bias: bool = True,
         *,

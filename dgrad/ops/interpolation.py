@@ -132,7 +132,13 @@ def share_averages(shape: tuple[int, ...], sizes: tuple[int, ...]) -> list[Table
 
 
 def _interpolation(n: int, out: int, scale: float, mode: Mode, align_corners: bool) -> Table:
-    """The table along an axis of n pixels. scale: input pixels for each output pixel."""
+    """The table along an axis of n pixels. scale: input pixels for each output pixel.
+
+    An axis that keeps its length is copied, whatever the scale, but by bicubic and nearest-exact:
+    as PyTorch does.
+    """
+    if n == out and mode not in ("bicubic", "nearest-exact"):
+        scale = 1.0
     centre = np.arange(out) + 0.5
     if mode == "nearest":
         return np.minimum(np.floor(np.arange(out) * scale), n - 1).astype(int)[None], _ones(out)

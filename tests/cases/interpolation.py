@@ -71,6 +71,7 @@ def interpolated(
     matrices = []
     for n, v in zip(x.shape[2:], given, strict=True):
         out, scale = (v, n / v) if scale_factor is None else (int(n * v), 1 / v)
+        scale = 1.0 if out == n and mode not in ("bicubic", "nearest-exact") else scale
         matrices.append(resized(n, out, scale, mode, align_corners))
     return along(x, *matrices)
 
@@ -94,6 +95,10 @@ CASES: dict[str, list[Case]] = {
         Case(normal(1, 2, 5, 4), size=(3, 7), mode="nearest-exact"),
         Case(normal(1, 2, 3, 4), scale_factor=2, mode="bilinear", order=3),
         Case(normal(1, 2, 3, 4), scale_factor=(1.5, 2.3), mode="bilinear"),
+        Case(normal(1, 2, 3, 4), scale_factor=(1.3, 2.5)),  # three pixels stay three
+        Case(normal(1, 2, 3, 4), scale_factor=(1.3, 0.6), mode="bilinear"),
+        Case(normal(1, 2, 3, 4), scale_factor=1.2, mode="nearest-exact"),
+        Case(normal(1, 2, 3, 4), scale_factor=(1.3, 2), mode="nearest-exact"),
         Case(normal(1, 2, 3, 4), size=(5, 2), mode="bilinear", align_corners=True),
         Case(normal(1, 2, 3, 4), size=1, mode="bilinear", align_corners=True),
         Case(normal(1, 1, 4, 3), size=(7, 5), mode="bicubic"),

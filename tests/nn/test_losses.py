@@ -287,3 +287,16 @@ def test_single_precision_stays_single(case: Case) -> None:
             assert loss.dtype == np.float32
             (g,) = dgrad.grad(loss.sum(), x)
             assert g.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nn.CrossEntropyLoss([0, 0, 0]),
+        lambda: nn.NLLLoss([0.0, 0.0]),
+        lambda: nn.CrossEntropyLoss([0, 1, 1], label_smoothing=0.1),
+    ],
+)
+def test_C08_weights_by_which_nothing_counts_are_refused(make):
+    with pytest.raises(ParameterError, match="weight must be > 0 for"):
+        make()

@@ -15,7 +15,7 @@ __all__ = ["NONE", "Length"]
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?) ?(%|epochs?|steps?)", re.ASCII)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Length:
     """A stretch of training: a number of steps, of epochs, or percent of the whole.
 
@@ -60,6 +60,8 @@ class Length:
 
     def __str__(self) -> str:
         return str(self.plain())
+
+    __repr__ = __str__  # as messages show it
 
     def steps(self, total_steps: int, steps_per_epoch: int) -> int:
         """The steps it takes, parts of one rounded up."""

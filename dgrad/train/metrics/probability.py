@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dgrad.registry import Count, metrics, name_of
+from dgrad.registry import Range, metrics, name_of
 from dgrad.targets import IGNORED
 from dgrad.train.metrics.metric import Metric, mean_of
 from dgrad.train.metrics.rows import class_rows
 
 __all__ = ["BitsPerCharacter", "ExpectedCalibrationError", "Perplexity"]
+
+_Bins = Annotated[int, Range(low=1, high=10_000)]
 
 
 class _Surprise(Metric):
@@ -89,7 +91,7 @@ class ExpectedCalibrationError(Metric):
     higher_is_better = False
     supplied = ("ignore_index",)
 
-    def __init__(self, bins: Count = 15, *, ignore_index: int = IGNORED) -> None:
+    def __init__(self, bins: _Bins = 15, *, ignore_index: int = IGNORED) -> None:
         self.bins, self.ignore_index = bins, ignore_index
         super().__init__()
 
