@@ -38,6 +38,7 @@ def lr_find(
     """
     from dgrad.config.document import load
     from dgrad.config.experiment import Experiment
+    from dgrad.config.tree import plain
 
     checked = load(config, overrides or ())
     experiment = Experiment.build(checked)
@@ -48,7 +49,10 @@ def lr_find(
         print(strict_json(_as_json(found)))
         return
     again = shlex.join(["dgrad", "train", str(config), *(overrides or ())])
-    _draw(found, steps, f"{again} optimizer.{checked.optimizer.name}.lr=")
+    written = plain(checked.tree).get("optimizer")
+    name = f"optimizer.{checked.optimizer.name}"
+    is_short = isinstance(written, dict) and not isinstance(written[checked.optimizer.name], dict)
+    _draw(found, steps, f"{again} {name}{'' if is_short else '.lr'}=")
 
 
 def _draw(found: RangeTest, steps: int, command: str) -> None:

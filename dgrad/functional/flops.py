@@ -39,7 +39,9 @@ def flops(
     params: the static parameters that were given. One for each element of the result where
     nothing better is known of the op.
     """
-    out = result[0] if isinstance(result, tuple) else result
+    out = result
+    while isinstance(out, tuple):  # (outputs, values kept for backward), outputs maybe several
+        out = out[0]
     if op in _MOVES or not isinstance(out, np.ndarray | np.generic):
         return 0
     shapes: list[tuple[int, ...]] = [np.shape(each) for each in inputs if each is not None]

@@ -139,10 +139,22 @@ class Trainer:
                 if first and not math.isnan(loss):
                     _tell(watchers, unreached_parameters(self.model, self.unreached, progress.step))
                     first = False
+                if first:
+                    self._refuse_nothing()
                 outcome = self._between_steps(save, watchers, begun)
                 if outcome:
                     return outcome
         return "done"
+
+    def _refuse_nothing(self) -> None:
+        """Raise DivergedError when all of the first epoch, or of the run, gave no gradient."""
+        step = self.progress.step
+        if step % len(self.batches) == 0 or step == self.total_steps:
+            raise DivergedError(
+                f"no row of the first {step} batches counts for the loss, so nothing was learned. "
+                f"Look at its weight, at ignore_index, or enlarge train.batch_size where the loss "
+                f"compares rows"
+            )
 
     def _between_steps(
         self, save: Save | None, watchers: Sequence[Watcher], begun: float

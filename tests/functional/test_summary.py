@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import dgrad
 from dgrad import nn
@@ -45,6 +46,13 @@ def test_kept_bytes_are_those_of_the_graph():
     assert tanh == last == 5 * 4 * 4
     assert around == linear + tanh
     assert found.kept > first + around + last  # the loss keeps something too
+
+
+@pytest.mark.parametrize(("layer", "gates"), [(nn.RNN, 1), (nn.GRU, 3), (nn.LSTM, 4)])
+def test_recurrent_layers_count_their_products(layer, gates):
+    found = summarize(nn.Sequential({"layer": layer(5, 8)}), draw(2, 6, 5))
+    products = 6 * 2 * gates * 8 * (5 + 8)  # six steps, both weights
+    assert products < found.layers[0].flops < 1.5 * products
 
 
 def test_a_layer_called_twice_counts_its_parameters_once():

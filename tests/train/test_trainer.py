@@ -710,6 +710,16 @@ def test_T07_a_rate_that_is_none_stops_before_the_update(factor: float) -> None:
     np.testing.assert_array_equal(weights(t), before)
 
 
+@pytest.mark.parametrize("length", [{"epochs": 3}, {"epochs": None, "steps": 1}])
+def test_T01_an_epoch_in_which_nothing_counts_stops_the_run(length: dict[str, Any]) -> None:
+    splits = {"train": Examples(examples().inputs, np.full(ROWS, -100))}
+    settings, net = Settings(**{**SETTINGS, "best": "train/loss", **length}), model()
+    t = Trainer(net, CrossEntropyLoss(), SGD(net.parameters(), lr=0.1), splits, settings)
+    steps = length.get("steps") or len(t.batches)
+    with pytest.raises(DivergedError, match=f"no row of the first {steps} batches counts"):
+        t.fit()
+
+
 def test_T08_optimizer_state_that_is_not_finite_is_named_and_not_saved() -> None:
     t = trainer(epochs=1, optimizer=OPTIMIZERS["sgd"])
     saves, arrays = Saves(t.progress), t.optimizer.state_arrays
