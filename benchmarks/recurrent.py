@@ -13,9 +13,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from benchmarks.from_config import step_of, text_trainer
-from benchmarks.steps import Step, show
-from dgrad.train.allocation import keep_freed_memory
+from benchmarks.from_config import compare
+from benchmarks.steps import Step
 from dgrad.train.trainer import Trainer
 
 CLIP, LR = 1.0, 5e-3
@@ -54,14 +53,6 @@ def torch_step(trainer: Trainer, inputs: np.ndarray, targets: np.ndarray) -> Ste
     return step
 
 
-def main(threads: int) -> None:
-    """Print the time of a step, in a process that keeps freed memory as `dgrad train` does."""
-    keep_freed_memory()
-    torch.set_num_threads(threads)
-    run = text_trainer("char_gru")
-    steps = {"torch": torch_step(*run), "dgrad": step_of(*run)}  # the first copies the weights
-    show("char_gru.yaml, 64 steps, batch 32, Adam", {n: steps[n] for n in ("dgrad", "torch")})
-
-
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
+    threads = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+    compare("char_gru", "char_gru.yaml, 64 steps, batch 32, Adam", torch_step, threads)

@@ -14,9 +14,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from benchmarks.from_config import step_of, text_trainer
-from benchmarks.steps import Step, show
-from dgrad.train.allocation import keep_freed_memory
+from benchmarks.from_config import compare
+from benchmarks.steps import Step
 from dgrad.train.trainer import Trainer
 
 HEADS, BETAS, DECAY, CLIP, LR = 4, (0.9, 0.99), 0.1, 1.0, 1e-3
@@ -67,14 +66,6 @@ def torch_step(trainer: Trainer, inputs: np.ndarray, targets: np.ndarray) -> Ste
     return step
 
 
-def main(threads: int) -> None:
-    """Print the time of a step, in a process that keeps freed memory as `dgrad train` does."""
-    keep_freed_memory()
-    torch.set_num_threads(threads)
-    run = text_trainer("char_gpt")
-    steps = {"torch": torch_step(*run), "dgrad": step_of(*run)}  # the first copies the weights
-    show("char_gpt.yaml, batch 12, AdamW", {name: steps[name] for name in ("dgrad", "torch")})
-
-
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
+    threads = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+    compare("char_gpt", "char_gpt.yaml, batch 12, AdamW", torch_step, threads)
